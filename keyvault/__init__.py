@@ -1,0 +1,1 @@
+"""Keys: algorithms, key rings, rotation policy, JWKS and key stores."""

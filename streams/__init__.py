@@ -1,0 +1,1 @@
+"""Events: sources, router, segments, tenant log, processors, query language and search indexes."""

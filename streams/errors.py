@@ -1,0 +1,110 @@
+"""What can go wrong with events.
+
+StreamsError
+├── InvalidTenantId       a tenant id that no tenant can have
+├── LogError
+│   ├── Changed           append-if-unchanged: somebody else appended first; look again and decide anew
+│   ├── Overtaken         another follower of the group has moved its cursor; what was read is theirs now
+│   └── LogUnavailable    the log can't be read or written now (disk full, locked, engine away)
+├── DecodeError           a raw event that can't become an event; carries the dead letter's reason
+├── SegmentError          a record of the tenant log that this version can't read
+├── QueryError            a query that can't be run; carries the position and what would be right
+├── CursorError           a cursor that was not made by this search of this tenant
+└── SearchIndexError
+    ├── IndexUnavailable  the index can't be read or written now
+    └── IndexMissing      this tenant has no index (yet)
+
+Each message says what happened, to what, and what to do. HTTP appears only in `services.api`.
+"""
+
+from __future__ import annotations
+
+
+class StreamsError(Exception):
+    """The root of all errors of `streams`."""
+
+
+class InvalidTenantId(StreamsError):
+    """The text can't be a tenant id."""
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(
+            f"{tenant!r} is not a tenant id: use 1 to 63 lower-case letters, digits and hyphens, "
+            "starting and ending with a letter or digit"
+        )
+
+
+class LogError(StreamsError):
+    """The root of the errors of an event log."""
+
+
+class Changed(LogError):
+    """Somebody appended to the key since the caller looked."""
+
+    def __init__(self, stream: str, key: str, expected: int | None, actual: int | None) -> None:
+        super().__init__(f"{stream}/{key} has changed: its last record is {actual}, not {expected}; look again and decide anew")
+        self.expected = expected
+        self.actual = actual
+
+
+class Overtaken(LogError):
+    """Another follower of the same group has moved the cursor."""
+
+    def __init__(self, stream: str, group: str) -> None:
+        super().__init__(f"another follower of group {group!r} has moved past this batch of {stream}; drop it and follow anew")
+
+
+class LogUnavailable(LogError):
+    """The log can't be used now. Nothing of the call was written; try again later."""
+
+
+class DecodeError(StreamsError):
+    """A raw event that can't become an event.
+
+    `reason` is one of the machine-readable reasons of `streams.dead_letters`; the message is for people.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class SegmentError(StreamsError):
+    """A record of the tenant log that this version can't read."""
+
+
+class QueryError(StreamsError):
+    """A query that can't be run.
+
+    Attributes:
+        position: where in the query, as a 0-based character index, or None when it is about the whole query.
+        hint: what would be right, or None.
+    """
+
+    def __init__(self, message: str, *, position: int | None = None, hint: str | None = None) -> None:
+        at = f" at position {position}" if position is not None else ""
+        super().__init__(f"{message}{at}" + (f"; {hint}" if hint else ""))
+        self.position = position
+        self.hint = hint
+
+
+class CursorError(StreamsError):
+    """A cursor that was not made by this search of this tenant."""
+
+    def __init__(self) -> None:
+        super().__init__("this cursor does not belong to this search; start again without it")
+
+
+class SearchIndexError(StreamsError):
+    """The root of the errors of a search index."""
+
+
+class IndexUnavailable(SearchIndexError):
+    """The index can't be used now. Writing again later is safe: the first write of an event wins."""
+
+
+class IndexMissing(SearchIndexError):
+    """The tenant has no index."""
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(f"tenant {tenant!r} has no index; prepare it first")

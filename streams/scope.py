@@ -1,0 +1,36 @@
+"""The right to touch one tenant's data, as a type."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from streams.errors import InvalidTenantId
+
+_TENANT_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+
+
+def check_tenant_id(tenant: str) -> str:
+    """The text itself, if it can be a tenant id: a DNS label (RFC 1123), so it is also safe in a path and an index name.
+
+    Raises:
+        InvalidTenantId: it can't.
+    """
+    if not _TENANT_ID.fullmatch(tenant):
+        raise InvalidTenantId(tenant)
+    return tenant
+
+
+@dataclass(frozen=True, slots=True)
+class TenantScope:
+    """The right to touch the data of one tenant.
+
+    Everything that reads or writes a tenant's data takes one. Only `services.access`, after it has authenticated the
+    caller, and the processors, who read the tenant from the log, may make one: `tests/test_architecture.py` walks the
+    code for others.
+    """
+
+    tenant: str
+
+    def __post_init__(self) -> None:
+        check_tenant_id(self.tenant)

@@ -1,0 +1,167 @@
+"""The port `SearchIndex`: one index per tenant, written by the index processor, asked by the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from streams.query.tree import Query
+from streams.scope import TenantScope
+
+Sort = Literal["newest", "oldest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event to index.
+
+    Attributes:
+        position: where it is in the tenant log.
+        event_id: what makes it the same event when it comes again.
+        time: its `@timestamp` in epoch milliseconds.
+        document: the encoded `streams.event.Event`.
+    """
+
+    position: int
+    event_id: str
+    time: int
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An entry that can never be indexed as it is, and why."""
+
+    entry: Entry
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of the entries of one tenant.
+
+    Attributes:
+        indexed: how many are new.
+        duplicates: how many were there already (the first write of an event wins), counted within the call too.
+        rejected: those that never will be; everything else is in the index, durably.
+    """
+
+    indexed: int
+    duplicates: int
+    rejected: Sequence[Rejected] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A found event: its position, its time in epoch milliseconds, and its document with `log.position` added."""
+
+    position: int
+    time: int
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page of a search ended: the next page begins strictly behind it, in the search's order."""
+
+    time: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """How many events a query finds, and the most frequent values of a field among them, most frequent first.
+
+    Values of equal count are in the order of their text. Events without the field are in `total` only.
+    """
+
+    total: int
+    buckets: Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many events a query finds, by time: `(start in epoch milliseconds, count)`, ascending, empty ones left out."""
+
+    total: int
+    buckets: Sequence[tuple[int, int]]
+
+
+class Generation(Protocol):
+    """A new index of one tenant, being filled."""
+
+    async def write(self, entries: Sequence[Entry]) -> Written:
+        """As `SearchIndex.write`, into the new index."""
+        ...
+
+
+class SearchIndex(Protocol):
+    """A projection of the tenant log that can be searched.
+
+    What every adapter keeps:
+
+    - no call for one tenant reads, counts or changes another's events, whatever the query, cursor or document says;
+    - the first write of an event id wins: later ones change nothing and count as duplicates;
+    - what `write` returned for is durable, and is found by every search that begins after `refresh` returned;
+    - a document that can't be indexed is rejected alone: the others of the call are indexed;
+    - values longer than `streams.fields.MAX_TERM_CHARACTERS` are trimmed in the index, and found by the whole value; what is returned is whole;
+    - one process writes; any number search.
+
+    Errors: `IndexUnavailable` from every call when the engine can't answer now; writing again is always safe.
+    `IndexMissing` from calls on a tenant that was not prepared.
+    """
+
+    async def prepare(self, scope: TenantScope) -> bool:
+        """Makes sure that the tenant has an index. True if it is new, and so must be filled by replay."""
+        ...
+
+    async def write(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
+        """Indexes the entries of each tenant, in the order given."""
+        ...
+
+    async def refresh(self, scope: TenantScope) -> None:
+        """Returns when everything written before is found by searches."""
+        ...
+
+    async def get(self, scope: TenantScope, event_id: str) -> Hit | None:
+        """The event with this id, or None."""
+        ...
+
+    async def search(self, scope: TenantScope, query: Query, *, sort: Sort = "newest", limit: int = 100, after: Place | None = None) -> Sequence[Hit]:
+        """At most `limit` events, ordered by time and then position, both descending for `newest`, ascending for `oldest`."""
+        ...
+
+    async def tail(self, scope: TenantScope, query: Query, *, after: int, upto: int, limit: int = 100) -> Sequence[Hit]:
+        """At most `limit` events with positions in `(after, upto]`, ascending by position."""
+        ...
+
+    async def count(self, scope: TenantScope, query: Query) -> int:
+        """How many events the query finds."""
+        ...
+
+    async def top_values(self, scope: TenantScope, query: Query, field: str, *, size: int = 10) -> Values:
+        """The most frequent values of a countable field among the events that the query finds."""
+        ...
+
+    async def histogram(self, scope: TenantScope, query: Query, *, interval: int, offset: int = 0) -> Histogram:
+        """Events per `interval` milliseconds of `@timestamp`; buckets start at whole multiples of it, plus `offset`, since 1970."""
+        ...
+
+    async def positions(self, scope: TenantScope, ranges: Sequence[tuple[int, int]]) -> int:
+        """How many events have their position in one of the ranges `(first, last)`, both included."""
+        ...
+
+    def rebuild(self, scope: TenantScope) -> AbstractAsyncContextManager[Generation]:
+        """Opens a new index beside the present one, which goes on answering; leaving the context without an error swaps them
+        atomically and drops the old one, leaving it with an error drops the new one. Writes to the tenant wait meanwhile."""
+        ...
+
+    async def drop(self, scope: TenantScope) -> None:
+        """Removes the tenant's index, if there is one."""
+        ...
+
+    async def close(self) -> None:
+        """Releases everything. What was written stays."""
+        ...
