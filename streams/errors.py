@@ -29,8 +29,7 @@ class InvalidTenantId(StreamsError):
 
     def __init__(self, tenant: str) -> None:
         super().__init__(
-            f"{tenant!r} is not a tenant id: use 1 to 63 lower-case letters, digits and hyphens, "
-            "starting and ending with a letter or digit"
+            f"{tenant!r} is not a tenant id: use 1 to 63 lower-case letters, digits and hyphens, starting and ending with a letter or digit"
         )
 
 

@@ -125,7 +125,7 @@ class EventLog(Protocol):
         ...
 
     async def read(self, stream: str, *, key: str | None = None, partition: int = 0, start: int = 0, limit: int = 1000) -> Sequence[Record]:
-        """At most `limit` records with offsets from `start` on: those of `key` if given (wherever its partition is), else of `partition`."""
+        """At most `limit` records with offsets from `start` on: those of `key` if given, wherever it is, else those of `partition`."""
         ...
 
     async def ends(self, stream: str) -> Mapping[int, int]:
@@ -152,5 +152,3 @@ class EventLog(Protocol):
     async def close(self) -> None:
         """Ends all subscriptions and waits for writes under way."""
         ...
-
-

@@ -106,7 +106,8 @@ class SearchIndex(Protocol):
     - the first write of an event id wins: later ones change nothing and count as duplicates;
     - what `write` returned for is durable, and is found by every search that begins after `refresh` returned;
     - a document that can't be indexed is rejected alone: the others of the call are indexed;
-    - values longer than `streams.fields.MAX_TERM_CHARACTERS` are trimmed in the index, and found by the whole value; what is returned is whole;
+    - values longer than `streams.fields.MAX_TERM_CHARACTERS` are trimmed in the index, and found by the whole value; what is
+      returned is whole;
     - one process writes; any number search.
 
     Errors: `IndexUnavailable` from every call when the engine can't answer now; writing again is always safe.
@@ -129,7 +130,9 @@ class SearchIndex(Protocol):
         """The event with this id, or None."""
         ...
 
-    async def search(self, scope: TenantScope, query: Query, *, sort: Sort = "newest", limit: int = 100, after: Place | None = None) -> Sequence[Hit]:
+    async def search(
+        self, scope: TenantScope, query: Query, *, sort: Sort = "newest", limit: int = 100, after: Place | None = None
+    ) -> Sequence[Hit]:
         """At most `limit` events, ordered by time and then position, both descending for `newest`, ascending for `oldest`."""
         ...
 
@@ -154,8 +157,11 @@ class SearchIndex(Protocol):
         ...
 
     def rebuild(self, scope: TenantScope) -> AbstractAsyncContextManager[Generation]:
-        """Opens a new index beside the present one, which goes on answering; leaving the context without an error swaps them
-        atomically and drops the old one, leaving it with an error drops the new one. Writes to the tenant wait meanwhile."""
+        """Opens a new index beside the present one, which goes on answering.
+
+        Leaving the context without an error swaps them atomically and drops the old one; leaving it with an error drops the
+        new one. Writes to the tenant wait meanwhile.
+        """
         ...
 
     async def drop(self, scope: TenantScope) -> None:
