@@ -7,6 +7,8 @@ StreamsError
 │   ├── Overtaken         another follower of the group has moved its cursor; what was read is theirs now
 │   └── LogUnavailable    the log can't be read or written now (disk full, locked, engine away)
 ├── DecodeError           a raw event that can't become an event; carries the dead letter's reason
+├── SourceTaken            another tenant has declared this source
+├── ControlError           a control event that this version can't read
 ├── SegmentError          a record of the tenant log that this version can't read
 ├── QueryError            a query that can't be run; carries the position and what would be right
 ├── CursorError           a cursor that was not made by this search of this tenant
@@ -66,6 +68,17 @@ class DecodeError(StreamsError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class SourceTaken(StreamsError):
+    """Another tenant has declared this source, or an operator ignores it."""
+
+    def __init__(self, provider: str, kind: str, value: str) -> None:
+        super().__init__(f"the {provider} source with {kind} {value!r} is declared already; an event has one tenant: remove it there first")
+
+
+class ControlError(StreamsError):
+    """A control event that this version can't read. Going on without it would mean answering from a wrong state."""
 
 
 class SegmentError(StreamsError):

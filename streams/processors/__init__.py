@@ -1,0 +1,1 @@
+"""Processors: what follows a stream and has effects, whoever runs it."""

@@ -1,0 +1,120 @@
+"""Errors as problem details (RFC 9457): the one table from error to HTTP status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from keyvault import errors as keys
+from services import errors as edge
+from streams import errors as streams
+
+_log = structlog.get_logger(__name__)
+TYPE_BASE: Final = "https://tenantry.dev/problems/"
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a class of errors becomes: `type` is `TYPE_BASE` plus the slug."""
+
+    status: HTTPStatus
+    slug: str
+    title: str
+    retry_after: int | None = None
+
+
+_UNAVAILABLE_SECONDS: Final = 5
+
+PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
+    edge.Unauthenticated: Problem(HTTPStatus.UNAUTHORIZED, "unauthenticated", "A valid token is needed"),
+    edge.Forbidden: Problem(HTTPStatus.FORBIDDEN, "forbidden", "The token lacks a scope"),
+    edge.NotFound: Problem(HTTPStatus.NOT_FOUND, "not-found", "Not found"),
+    edge.Conflict: Problem(HTTPStatus.CONFLICT, "conflict", "It contradicts what is there"),
+    edge.Invalid: Problem(HTTPStatus.BAD_REQUEST, "invalid", "The request is not right"),
+    edge.TooLarge: Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "The request is too large"),
+    edge.Reused: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The Idempotency-Key belongs to another request"),
+    streams.InvalidTenantId: Problem(HTTPStatus.NOT_FOUND, "not-found", "Not found"),
+    streams.QueryError: Problem(HTTPStatus.BAD_REQUEST, "invalid-query", "The query is not right"),
+    streams.CursorError: Problem(HTTPStatus.BAD_REQUEST, "invalid-cursor", "The cursor is not of this search"),
+    streams.DecodeError: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-event", "The event can't be taken"),
+    streams.UnknownSource: Problem(HTTPStatus.BAD_REQUEST, "unknown-source", "There is no such source"),
+    streams.SourceTaken: Problem(HTTPStatus.CONFLICT, "source-taken", "The source belongs to another tenant"),
+    streams.IndexMissing: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", "The search index is being made", _UNAVAILABLE_SECONDS),
+    streams.IndexUnavailable: Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", "The search index is not available", _UNAVAILABLE_SECONDS
+    ),
+    streams.LogUnavailable: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "log-unavailable", "The event log is not available", _UNAVAILABLE_SECONDS),
+    streams.ControlError: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "control-unreadable", "The control log can't be read"),
+    keys.KeyStoreUnavailable: Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, "key-store-unavailable", "The key store is not available", _UNAVAILABLE_SECONDS
+    ),
+}
+
+NEVER_AT_THE_EDGE: Final[frozenset[type[Exception]]] = frozenset(
+    {edge.SettingsError, edge.AlreadyRunning, streams.Changed, streams.Overtaken, streams.SegmentError}
+)
+"""Leaves of the error trees that no request can meet: they are handled, or happen at start."""
+
+
+def problem(error: Exception) -> Problem | None:
+    """The problem of the error's class, or of its nearest base in the table."""
+    return next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), None)
+
+
+def response(status: int, slug: str, title: str, detail: str, *, retry_after: int | None = None, **more: Any) -> JSONResponse:
+    """A problem details answer; 401 says how to authenticate (RFC 6750), 503 when to come again."""
+    headers = {"Cache-Control": "no-store"}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="tenantry"'
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    body = {"type": TYPE_BASE + slug, "title": title, "status": int(status), "detail": detail, **more}
+    return JSONResponse(body, status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error of the application a problem details answer."""
+
+    async def known(_: Request, error: Exception) -> JSONResponse:
+        found = problem(error)
+        if found is None:
+            return await unknown(_, error)
+        more: dict[str, Any] = {}
+        if isinstance(error, streams.QueryError) and error.position is not None:
+            more["position"] = error.position
+        if isinstance(error, streams.DecodeError):
+            more["reason"] = error.reason
+        return response(found.status, found.slug, found.title, str(error), retry_after=found.retry_after, **more)
+
+    async def unknown(request: Request, error: Exception) -> JSONResponse:
+        # The message may hold anything, so it goes to our log and not to the caller.
+        _log.error("request_failed", method=request.method, route=request.scope.get("path"), exc_info=error)
+        return response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Tenantry failed", "This is a fault of the service; its log says more.")
+
+    async def http(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        title = HTTPStatus(error.status_code).phrase
+        answer = response(error.status_code, title.lower().replace(" ", "-"), title, str(error.detail))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    async def validation(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        wrong = [{"where": ".".join(map(str, item["loc"])), "what": item["msg"]} for item in error.errors()]
+        detail = "; ".join(f"{item['where']}: {item['what']}" for item in wrong)
+        return response(HTTPStatus.BAD_REQUEST, "invalid", "The request is not right", detail, errors=wrong)
+
+    for root in (edge.ServicesError, streams.StreamsError, keys.KeyVaultError):
+        app.add_exception_handler(root, known)
+    app.add_exception_handler(Exception, unknown)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, validation)

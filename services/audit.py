@@ -1,0 +1,94 @@
+"""Audit: who did what with a tenant's log and keys is itself an event in that tenant's log (`event.provider: tenantry`)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from services.access.principal import Principal
+from streams.control_log import ControlEvent
+from streams.event import Event, iso
+from streams.event_log import CONTROL, Batch, EventLog, NewRecord, Record
+from streams.processors.processor import Processor
+from streams.scope import TenantScope
+from streams.segment import Encoded, segments
+
+PROVIDER: Final = "tenantry"
+_SECRET_DATA: Final = frozenset({"hash", "jwk"})
+"""What a control event holds that is of no use to readers of the log."""
+
+_encoder = msgspec.json.Encoder()
+
+
+class Audit:
+    """Writes what was asked, searched, exported: what leaves no trace in the control log."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+
+    async def record(
+        self, scope: TenantScope, action: str, by: Principal, now: int, *, details: Mapping[str, Any], ip: str | None = None
+    ) -> None:
+        """Appends the event; when this returns, it is in the log.
+
+        Args:
+            scope: the tenant.
+            action: what was done, in the past tense, as `events_searched`.
+            by: who did it.
+            now: epoch milliseconds.
+            details: with what; becomes `idp`.
+            ip: from which address.
+
+        Raises:
+            LogUnavailable: it could not be written, so what it tells of must not be answered.
+        """
+        encoded = _event(scope.tenant, uuid.uuid4().hex, action, by.id, by.name, now, details, ip)
+        await self._log.append(segments(scope, [encoded]))
+
+
+class AuditProcessor(Processor):
+    """Copies what the control log says about a tenant into that tenant's log, each event once."""
+
+    name: ClassVar[str] = "audit"
+    stream: ClassVar[str] = CONTROL
+
+    async def process(self, batch: Batch) -> Sequence[NewRecord]:
+        """The batch's events as segments of their tenants."""
+        outputs: list[NewRecord] = []
+        for record in batch.records:
+            if record.key is None or record.key.startswith("@"):
+                continue  # the platform's own, not a tenant's
+            outputs += segments(TenantScope(record.key), [_from_control(record, record.key)])
+        return outputs
+
+
+def _from_control(record: Record, tenant: str) -> Encoded:
+    event = msgspec.json.decode(record.value, type=ControlEvent)
+    details = {name: value for name, value in event.data.items() if name not in _SECRET_DATA}
+    # The id is the record's place, so that a batch that comes again changes nothing.
+    event_id = f"{record.stream}-{record.partition}-{record.offset}"
+    return _event(tenant, event_id, event.type, event.by, None, event.at, details, None)
+
+
+def _event(
+    tenant: str, event_id: str, action: str, user_id: str, user_name: str | None, now: int, details: Mapping[str, Any], ip: str | None
+) -> Encoded:
+    event = Event(
+        timestamp=iso(now),
+        id=event_id,
+        action=action,
+        category="iam" if action.startswith(("token_", "tenant_")) else "configuration" if action.startswith("key_") else "database",
+        outcome="success",
+        provider=PROVIDER,
+        dataset="tenantry.audit",
+        ingested=iso(now),
+        tenant=tenant,
+        user_id=user_id,
+        user_name=user_name,
+        source_ip=ip,
+        idp=msgspec.Raw(_encoder.encode(details)),
+    )
+    return Encoded(event_id, now, _encoder.encode(event))

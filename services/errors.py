@@ -1,0 +1,62 @@
+"""What can go wrong with a command or question at the edge.
+
+ServicesError
+├── SettingsError      a setting that can't work; names it
+├── AlreadyRunning     another process works on the same data directory
+└── Refused            the request can't be carried out as it is
+    ├── Unauthenticated    no valid token
+    ├── Forbidden          a token without the scope
+    ├── NotFound           nothing there, or not for this principal
+    ├── Conflict           it contradicts what is there
+    ├── Invalid            a parameter or body is wrong; names it
+    ├── TooLarge           more than a request may hold
+    └── Reused             an `Idempotency-Key` that was used for something else
+
+Each message says what happened, to what, and what to do. Which HTTP problem each becomes stands in `services.api.problems`.
+"""
+
+from __future__ import annotations
+
+
+class ServicesError(Exception):
+    """The root of all errors of `services`."""
+
+
+class SettingsError(ServicesError):
+    """A setting that can't work."""
+
+
+class AlreadyRunning(ServicesError):
+    """Another process works on the same data directory."""
+
+
+class Refused(ServicesError):
+    """The request can't be carried out as it is."""
+
+
+class Unauthenticated(Refused):
+    """There is no valid token."""
+
+
+class Forbidden(Refused):
+    """The token lacks a scope."""
+
+
+class NotFound(Refused):
+    """Nothing is there, or nothing that this principal may know of: both answer the same."""
+
+
+class Conflict(Refused):
+    """It contradicts what is there."""
+
+
+class Invalid(Refused):
+    """A parameter or a body is wrong."""
+
+
+class TooLarge(Refused):
+    """More than a request may hold."""
+
+
+class Reused(Refused):
+    """An `Idempotency-Key` that was used for another request."""

@@ -1,0 +1,1 @@
+"""Tenants: what they are called, whose events are theirs, who issues their tokens."""

@@ -1,0 +1,53 @@
+"""The tenants, folded from the control log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from streams.control_log import ControlEvent, Projection
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A customer of the platform; times are epoch milliseconds.
+
+    Attributes:
+        issuer: the `iss` of its tokens (RFC 8414), or None for the default under the public URL.
+        deleted_at: when it was deleted; its id is never used again, because its events stay in the log.
+    """
+
+    id: str
+    display_name: str
+    issuer: str | None
+    created_at: int
+    deleted_at: int | None = None
+
+
+class Tenants(Projection):
+    """All tenants, by id."""
+
+    def __init__(self) -> None:
+        self._tenants: dict[str, Tenant] = {}
+
+    def apply(self, key: str, event: ControlEvent) -> None:
+        """Folds `tenant_created`, `tenant_changed` and `tenant_deleted`."""
+        if event.type == "tenant_created":
+            self._tenants[key] = Tenant(key, event.data["display_name"], event.data.get("issuer"), event.at)
+        elif event.type == "tenant_changed":
+            self._tenants[key] = replace(self._tenants[key], display_name=event.data["display_name"], issuer=event.data.get("issuer"))
+        elif event.type == "tenant_deleted":
+            self._tenants[key] = replace(self._tenants[key], deleted_at=event.at)
+
+    def find(self, tenant: str) -> Tenant | None:
+        """The tenant, also a deleted one."""
+        return self._tenants.get(tenant)
+
+    def exists(self, tenant: str) -> bool:
+        """Whether there is such a tenant, not deleted."""
+        found = self._tenants.get(tenant)
+        return found is not None and found.deleted_at is None
+
+    def all(self) -> Sequence[Tenant]:
+        """The tenants that were not deleted, by id."""
+        return sorted((tenant for tenant in self._tenants.values() if tenant.deleted_at is None), key=lambda tenant: tenant.id)

@@ -1,0 +1,120 @@
+"""Placing one raw event: decode it, find its tenant, normalise it, encode it, once."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from streams.dead_letters import Reason
+from streams.errors import DecodeError, UnknownSource
+from streams.event import IMPLAUSIBLE_TIME, TRIMMED, Event, iso
+from streams.fields import MAX_TERM_CHARACTERS
+from streams.raw_event import RawEvent
+from streams.segment import Encoded
+from streams.source_map import IGNORED, SourceMap
+from streams.sources import registry
+from streams.sources.decode import decode
+from streams.sources.source import Normalised, Source
+
+_YEAR_MS: Final = 365 * 24 * 3600 * 1000
+_EARLIEST_MS: Final = 0
+"""Events before 1970 did not happen at an identity provider."""
+
+_encoder = msgspec.json.Encoder()
+
+
+class Placed(NamedTuple):
+    """An event that has found its tenant, encoded."""
+
+    tenant: str
+    encoded: Encoded
+
+
+class Place:
+    """Places raw events by the tenants' declared sources."""
+
+    def __init__(self, sources: SourceMap) -> None:
+        self._sources = sources
+
+    def __call__(self, raw: RawEvent) -> Placed | None:
+        """The event in its tenant's words; None if an operator ignores its source.
+
+        Raises:
+            DecodeError: it can't be placed; with the reason for the dead letters.
+        """
+        decoded = decode(raw.value)
+        source = _source(raw, decoded.raw)
+        normalised = source.normalise(decoded.raw)
+        tenant = self._tenant(raw, source, normalised)
+        if tenant == IGNORED:
+            return None
+        time = normalised.time
+        tags = decoded.tags
+        if time is None or not _EARLIEST_MS <= time <= raw.arrived + _YEAR_MS:
+            # No index can hold the years 1 and 9999, and a time far ahead would stay on top of every list. `idp` keeps it.
+            time = raw.arrived
+            tags = (*tags, IMPLAUSIBLE_TIME)
+        if len(decoded.document) > MAX_TERM_CHARACTERS and _has_long_leaf(decoded.raw):
+            tags = (*tags, TRIMMED)
+        event_id = normalised.id or raw.identity
+        event = Event(
+            timestamp=iso(time),
+            id=event_id,
+            action=normalised.action,
+            category=normalised.category,
+            outcome=normalised.outcome,
+            provider=source.name,
+            dataset=normalised.dataset,
+            ingested=iso(raw.arrived),
+            tenant=tenant,
+            reason=normalised.reason,
+            user_id=normalised.user_id,
+            user_name=normalised.user_name,
+            client_id=normalised.client_id,
+            session_id=normalised.session_id,
+            source_ip=normalised.source_ip,
+            message=normalised.message,
+            tags=tags,
+            idp=msgspec.Raw(decoded.document),
+        )
+        return Placed(tenant, Encoded(event_id, time, _encoder.encode(event)))
+
+    def _tenant(self, raw: RawEvent, source: Source, event: Normalised) -> str:
+        found = self._sources.resolve(source.name, event.selectors)
+        if raw.tenant is None:
+            if found is not None:
+                return found
+            said = " or ".join(f"{kind} {value!r}" for kind, value in event.selectors) or "nothing"
+            raise DecodeError(
+                Reason.UNKNOWN_TENANT_SOURCE,
+                f"no tenant declares this {source.name} source: the event says {said}; declare it as a source of its tenant and replay",
+            )
+        if found == raw.tenant or (found is None and not source.names_tenant):
+            return raw.tenant
+        said = " or ".join(f"{kind} {value!r}" for kind, value in event.selectors)
+        raise DecodeError(
+            Reason.NAMES_ANOTHER_TENANT,
+            f"the event names {said}, which is not a declared source of tenant {raw.tenant!r}; "
+            "send it to its own tenant, or let an operator declare the source",
+        )
+
+
+def _source(raw: RawEvent, decoded: dict[str, object]) -> Source:
+    if raw.source is None:
+        return registry.recognise(decoded)
+    try:
+        return registry.named(raw.source)
+    except UnknownSource as error:
+        raise DecodeError(Reason.UNKNOWN_FORMAT, str(error)) from error
+
+
+def _has_long_leaf(value: object) -> bool:
+    # The decoder has bounded the depth.
+    if isinstance(value, str):
+        return len(value) > MAX_TERM_CHARACTERS
+    if isinstance(value, dict):
+        return any(_has_long_leaf(part) for part in value.values())
+    if isinstance(value, list):
+        return any(_has_long_leaf(part) for part in value)
+    return False

@@ -1,0 +1,32 @@
+"""What a processor is: a plain object that takes records and has effects; it knows neither Kafka nor Faust."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from streams.event_log import Batch, NewRecord
+
+
+class Processor(Protocol):
+    """Follows one stream as one group.
+
+    Attributes:
+        name: the group's name.
+        stream: what it follows.
+    """
+
+    name: str
+    stream: str
+
+    async def process(self, batch: Batch) -> Sequence[NewRecord]:
+        """Has its effects, durably, and answers what is to be appended together with the group's cursor.
+
+        A batch may come again after a crash: doing it twice must change nothing. It must not raise because of what a record
+        holds, which would hold up everything behind it: such a record is a dead letter.
+
+        Raises:
+            LogUnavailable: the same batch is to be tried again.
+            IndexUnavailable: likewise.
+        """
+        ...

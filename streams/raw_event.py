@@ -1,0 +1,86 @@
+"""Raw events: what an identity provider sent, before anything is decided about it, and the dead letters that some become.
+
+A record of `idp-events` holds one event, as identity providers write them to Kafka, or with the header `framing: lines` many of
+them, one a line, as files and HTTP requests bring them: so they share the cost of a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from streams.dead_letters import Reason
+from streams.event_log import DEAD_LETTERS, IDP_EVENTS, NewRecord, Record
+
+MAX_LINES: Final = 500
+MAX_BYTES: Final = 700_000
+"""What a framed record holds at most; a longer line gets a record of its own."""
+
+_LINES: Final = "lines"
+
+
+class RawEvent(NamedTuple):
+    """One raw event and how it came.
+
+    Attributes:
+        value: its bytes.
+        identity: names it for good, also when it comes back from the dead letters: where it was first read, or what an
+            `Idempotency-Key` made of it. An event without an id of its own gets this one.
+        arrived: when it came, in epoch milliseconds.
+        source: the name of its format; None to tell by its content.
+        tenant: the tenant by whose way it came (its token, its file); None to tell by its content.
+        ingest: the ingest run it is part of, if somebody waits for that.
+    """
+
+    value: bytes
+    identity: str
+    arrived: int
+    source: str | None = None
+    tenant: str | None = None
+    ingest: str | None = None
+
+
+def raw_record(
+    lines: Sequence[bytes], *, source: str | None = None, tenant: str | None = None, ingest: str | None = None, identity: str | None = None
+) -> NewRecord:
+    """The lines as one record of `idp-events`. None of them may hold a line feed, which no JSON needs."""
+    headers = _headers(framing=_LINES, source=source, tenant=tenant, ingest=ingest, identity=identity)
+    return NewRecord(IDP_EVENTS, b"\n".join(lines), None, headers)
+
+
+def raw_events(record: Record) -> Iterator[RawEvent]:
+    """The raw events of a record of `idp-events`, or the one of a dead letter, which keeps its identity and time of arrival.
+
+    Blank lines are no events.
+    """
+    headers = record.headers
+    identity = headers.get("identity") or f"{record.stream}-{record.partition}-{record.offset}"
+    arrived = int(headers.get("arrived") or record.time)
+    how = (headers.get("source"), headers.get("tenant"), headers.get("ingest"))
+    if headers.get("framing") != _LINES:
+        yield RawEvent(record.value, identity, arrived, *how)
+        return
+    for number, line in enumerate(record.value.split(b"\n")):
+        if line.strip():
+            yield RawEvent(line, f"{identity}-{number}", arrived, *how)
+
+
+def dead_letter(event: RawEvent, reason: Reason, message: str) -> NewRecord:
+    """The raw event as a dead letter: whole, with the reason, and with all that it needs to come back."""
+    how = _headers(source=event.source, tenant=event.tenant, ingest=event.ingest)
+    return NewRecord(
+        DEAD_LETTERS,
+        event.value,
+        None,
+        {**how, "reason": reason, "message": message[:1000], "identity": event.identity, "arrived": str(event.arrived)},
+    )
+
+
+def revived(letter: Record) -> NewRecord:
+    """The dead letter as a raw event again, to be routed anew; still the same event, arrived when it first did."""
+    headers = {name: value for name, value in letter.headers.items() if name not in {"reason", "message"}}
+    return NewRecord(IDP_EVENTS, letter.value, None, headers)
+
+
+def _headers(**headers: str | None) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if value is not None}
