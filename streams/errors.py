@@ -7,6 +7,7 @@ StreamsError
 │   ├── Overtaken         another follower of the group has moved its cursor; what was read is theirs now
 │   └── LogUnavailable    the log can't be read or written now (disk full, locked, engine away)
 ├── DecodeError           a raw event that can't become an event; carries the dead letter's reason
+├── UnknownSource         there is no source (event format) of this name
 ├── SourceTaken            another tenant has declared this source
 ├── ControlError           a control event that this version can't read
 ├── SegmentError          a record of the tenant log that this version can't read
@@ -20,6 +21,8 @@ Each message says what happened, to what, and what to do. HTTP appears only in `
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class StreamsError(Exception):
@@ -68,6 +71,13 @@ class DecodeError(StreamsError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class UnknownSource(StreamsError):
+    """There is no source, that is event format, of this name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"there is no source {name!r}; use one of {', '.join(known)}")
 
 
 class SourceTaken(StreamsError):
