@@ -1,7 +1,7 @@
 """The source `janssen`: the OAuth audit log of Janssen's authorization server (jans-auth).
 
 Objects of its class `OAuth2AuditLog`, as it writes them to its log file or to a message queue, pretty-printed or in one line:
-https://docs.jans.io/head/janssen-server/auth-server/logging/audit-logs/; actions: its enum `Action`. They have no id, so that the
+https://docs.jans.io/stable/janssen-server/auth-server/logging/audit-logs/; actions: its enum `Action`. They have no id, so that the
 event gets one from where it was read, and no tenant, so that it comes from the way they took or from a tenant's `client_id`.
 """
 
