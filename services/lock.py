@@ -6,6 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from services.errors import AlreadyRunning, SettingsError
 
@@ -46,7 +47,7 @@ class DataLock:
             os.close(self._file)
             self._file = None
 
-    def __enter__(self) -> DataLock:
+    def __enter__(self) -> Self:
         """Takes the lock."""
         self.acquire()
         return self

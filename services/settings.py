@@ -23,14 +23,10 @@ class Settings(BaseSettings):
     log_url: Annotated[str, Field(description="The event log: sqlite:///PATH; by default in the data directory")] = ""
     index_url: Annotated[str, Field(description="The search indexes: file:///PATH; by default in the data directory")] = ""
     keys_url: Annotated[str, Field(description="The key store: file:///PATH; by default in the data directory")] = ""
-    master_key: Annotated[SecretStr | None, Field(description="32 bytes, base64url: encrypts the key store; by default a file is made")] = (
-        None
-    )
+    master_key: Annotated[SecretStr | None, Field(description="32 bytes in base64url; by default a file is made")] = None
     master_key_file: Annotated[Path | None, Field(description="File of the master key; by default master.key in the data directory")] = None
     url: Annotated[str, Field(description="The service that the command line talks to; by default the port on this machine")] = ""
-    token: Annotated[
-        SecretStr | None, Field(description="The token of the command line; by default the data directory's operator.token")
-    ] = None
+    token: Annotated[SecretStr | None, Field(description="The token of the command line; by default from operator.token")] = None
 
     @field_validator("public_url", "url")
     @classmethod

@@ -41,10 +41,26 @@ class RawEvent(NamedTuple):
 
 
 def raw_record(
-    lines: Sequence[bytes], *, source: str | None = None, tenant: str | None = None, ingest: str | None = None, identity: str | None = None
+    lines: Sequence[bytes],
+    *,
+    source: str | None = None,
+    tenant: str | None = None,
+    ingest: str | None = None,
+    identity: str | None = None,
+    first: int = 0,
 ) -> NewRecord:
-    """The lines as one record of `idp-events`. None of them may hold a line feed, which no JSON needs."""
-    headers = _headers(framing=_LINES, source=source, tenant=tenant, ingest=ingest, identity=identity)
+    """The lines as one record of `idp-events`. None of them may hold a line feed, which no JSON needs.
+
+    Args:
+        lines: the raw events; a blank line is none, but counts.
+        source: the name of their format.
+        tenant: whose they are.
+        ingest: the ingest run that they are part of.
+        identity: what their identities begin with, if not with the record's place.
+        first: the number of the first line in its file or request, which ends its identity.
+    """
+    number = str(first) if first else None
+    headers = _headers(framing=_LINES, source=source, tenant=tenant, ingest=ingest, identity=identity, first=number)
     return NewRecord(IDP_EVENTS, b"\n".join(lines), None, headers)
 
 
@@ -60,7 +76,7 @@ def raw_events(record: Record) -> Iterator[RawEvent]:
     if headers.get("framing") != _LINES:
         yield RawEvent(record.value, identity, arrived, *how)
         return
-    for number, line in enumerate(record.value.split(b"\n")):
+    for number, line in enumerate(record.value.split(b"\n"), int(headers.get("first", 0))):
         if line.strip():
             yield RawEvent(line, f"{identity}-{number}", arrived, *how)
 

@@ -48,11 +48,15 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     streams.DecodeError: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-event", "The event can't be taken"),
     streams.UnknownSource: Problem(HTTPStatus.BAD_REQUEST, "unknown-source", "There is no such source"),
     streams.SourceTaken: Problem(HTTPStatus.CONFLICT, "source-taken", "The source belongs to another tenant"),
-    streams.IndexMissing: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", "The search index is being made", _UNAVAILABLE_SECONDS),
+    streams.IndexMissing: Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", "The search index is being made", _UNAVAILABLE_SECONDS
+    ),
     streams.IndexUnavailable: Problem(
         HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", "The search index is not available", _UNAVAILABLE_SECONDS
     ),
-    streams.LogUnavailable: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "log-unavailable", "The event log is not available", _UNAVAILABLE_SECONDS),
+    streams.LogUnavailable: Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, "log-unavailable", "The event log is not available", _UNAVAILABLE_SECONDS
+    ),
     streams.ControlError: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "control-unreadable", "The control log can't be read"),
     keys.KeyStoreUnavailable: Problem(
         HTTPStatus.SERVICE_UNAVAILABLE, "key-store-unavailable", "The key store is not available", _UNAVAILABLE_SECONDS
@@ -98,7 +102,9 @@ def install(app: FastAPI) -> None:
     async def unknown(request: Request, error: Exception) -> JSONResponse:
         # The message may hold anything, so it goes to our log and not to the caller.
         _log.error("request_failed", method=request.method, route=request.scope.get("path"), exc_info=error)
-        return response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Tenantry failed", "This is a fault of the service; its log says more.")
+        return response(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Tenantry failed", "This is a fault of the service; its log says more."
+        )
 
     async def http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)

@@ -1,0 +1,57 @@
+# Everything starts here: `make run` and `make test` need only Python 3.11+ and make.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+
+help: ## Say what can be made
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z.-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The environment is whole when its stamp is newer than what it was made from.
+.venv: .venv/stamp ## Build the environment
+
+.venv/stamp: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tenantry needs Python 3.11 or newer: make PYTHON=python3.12 …" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: export TENANTRY_DATA ?= data
+run: export TENANTRY_PORT ?= 8080
+run: export TENANTRY_SAMPLE ?= 1
+run: .venv/stamp ## Run the service on http://127.0.0.1:8080 with sample data
+	@exec $(BIN)/tenantry serve
+
+test: .venv/stamp ## Run all tests
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -m "not long"
+	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report --format=total | sed 's/^/Coverage in percent: /'
+
+test-all: .venv/stamp ## Run all tests, the long ones too
+	$(BIN)/pytest
+
+lint: .venv/stamp ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/stamp ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/stamp ## Measure, each against a peer in the same run
+	$(BIN)/python -m benchmarks all
+
+lock: ## Lock the dependencies anew
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --group dev pyproject.toml --output-file requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --constraint requirements/dev.txt pyproject.toml --output-file requirements/run.txt
+
+clean: ## Remove the environment, caches and the data of `make run`
+	rm -rf .venv .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis data
+
+.PHONY: help .venv run test test-all lint format bench lock clean

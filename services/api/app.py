@@ -1,0 +1,31 @@
+"""The HTTP application: the API's routes behind the public documents."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from services.api import console, events, keys, operations, problems, tenants, tokens
+from services.api.published import Asgi, PublishedFirst
+from services.platform import Platform
+
+_DESCRIPTION = """
+Each tenant's own log of identity events, and each tenant's own signing keys.
+
+Send a token as `Authorization: Bearer TOKEN`. Another tenant's path answers 404, as if it did not exist; unknown parameters are
+refused; errors are problem details (RFC 9457). Lists page with an opaque `next` cursor, which `after` takes, and a `Link` header.
+"""
+
+
+def api(platform: Platform) -> FastAPI:
+    """The application without the public documents."""
+    app = FastAPI(title="Tenantry", version="1", description=_DESCRIPTION, redoc_url=None)
+    app.state.platform = platform
+    problems.install(app)
+    for part in (tenants, tokens, events, keys, operations, console):
+        app.include_router(part.router)
+    return app
+
+
+def application(platform: Platform) -> Asgi:
+    """The whole application."""
+    return PublishedFirst(api(platform), platform.publication, platform.now)

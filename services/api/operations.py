@@ -1,0 +1,44 @@
+"""Routes for operators: health, readiness, metrics."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from services.api.edge import ThePlatform
+from streams.errors import StreamsError
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/healthz", summary="Whether the process runs")
+async def health() -> dict[str, str]:
+    """A process that does not answer this should be restarted."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", summary="Whether the service can do its work", responses={503: {"description": "It can't; says what is missing"}})
+async def ready(running: ThePlatform) -> JSONResponse:
+    """The log answers and the processors run. JWKS are served whatever this says."""
+    checks: dict[str, Any] = {}
+    try:
+        checks["lag"] = await running.runner.lag()
+        await running.control.catch_up()
+        checks["log"] = "ok"
+    except StreamsError as error:
+        checks["log"] = str(error)
+    checks["processors"] = "ok" if running.runner.healthy else "stopped: see the service's log"
+    good = checks["log"] == checks["processors"] == "ok"
+    status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
+    return JSONResponse({"status": "ready" if good else "not ready", **checks}, status, {"Cache-Control": "no-store"})
+
+
+@router.get("/metrics", summary="Metrics for Prometheus")
+async def metrics(running: ThePlatform) -> Response:
+    """In Prometheus' text format. No metric names a tenant: there may be thousands, and this page has no token."""
+    await running.runner.lag()
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,118 @@
+"""Routes of tenants and their sources."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from services.access.scopes import Scope
+from services.api.edge import TheOperator, ThePlatform, ThePrincipal, needs
+from services.api.models import SourcesBody, TenantAnswer, TenantBody, TenantList
+from services.errors import NotFound
+from services.platform import Platform
+from services.tenants import commands
+from services.tenants.sources import declare, parse
+from services.tenants.tenant import Tenant
+from streams.event import iso
+from streams.scope import TenantScope, check_tenant_id
+from streams.source_map import IGNORED, as_json
+
+router = APIRouter(tags=["tenants"])
+_Admin = Annotated[TenantScope, Depends(needs(Scope.TENANT_ADMIN))]
+
+
+@router.get("/v1/tenants", summary="Lists the tenants that the token can see")
+async def list_tenants(
+    running: ThePlatform,
+    by: ThePrincipal,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[str, Query(description="The `next` of an earlier answer")] = "",
+) -> TenantList:
+    """An operator sees every tenant; a tenant's token its own."""
+    seen = [tenant for tenant in running.tenants.all() if tenant.id > after and by.tenant in {None, tenant.id}]
+    page = seen[:limit]
+    following = page[-1].id if len(seen) > limit else None
+    if following is not None:
+        response.headers["Link"] = f'</v1/tenants?limit={limit}&after={following}>; rel="next"'
+    return TenantList(tenants=[_answer(running, tenant) for tenant in page], next=following)
+
+
+@router.get("/v1/tenants/{tenant}", summary="Shows a tenant")
+async def get_tenant(scope: _Admin, running: ThePlatform) -> TenantAnswer:
+    """The tenant's settings."""
+    return _answer(running, _found(running, scope))
+
+
+@router.put("/v1/tenants/{tenant}", summary="Creates a tenant, or changes it", responses={201: {"description": "The tenant is new"}})
+async def put_tenant(tenant: str, body: TenantBody, running: ThePlatform, by: ThePrincipal, response: Response) -> TenantAnswer:
+    """Makes the tenant be like the body. A new tenant gets an index, an active key and a standby at once. Only operators create."""
+    if not running.tenants.exists(tenant):
+        if by.tenant is not None:
+            raise NotFound(f"there is no tenant {tenant!r} that this token can see")
+        by.require_operator()
+        check_tenant_id(tenant)
+        scope = TenantScope(tenant)
+    else:
+        scope = by.enter(tenant, Scope.TENANT_ADMIN, running.tenants.exists)
+    found = running.tenants.find(tenant)
+    declarations = None
+    if body.sources is not None:
+        declarations = [parse(source, f"sources[{number}]") for number, source in enumerate(body.sources)]
+    created = await commands.put(
+        running.control,
+        running.tenants,
+        running.sources,
+        scope,
+        display_name=body.display_name,
+        issuer=commands.check_issuer(body.issuer)
+        if body.issuer
+        else (found.issuer if found and "issuer" not in body.model_fields_set else None),
+        declarations=declarations,
+        by=by,
+        now=running.now(),
+    )
+    await running.prepare(scope)
+    if created:
+        response.status_code = HTTPStatus.CREATED
+    return _answer(running, _found(running, scope))
+
+
+@router.delete("/v1/tenants/{tenant}", status_code=HTTPStatus.NO_CONTENT, summary="Deletes a tenant")
+async def delete_tenant(running: ThePlatform, scope: _Admin, by: TheOperator) -> None:
+    """Its tokens end, its sources become free, its JWKS and index go. Its events stay in the log, and its id is not used again."""
+    await commands.delete(running.control, running.tenants, running.sources, scope, by, running.now())
+    await running.forget(scope)
+
+
+@router.get("/v1/ignored-sources", summary="Lists the sources whose events are dropped")
+async def get_ignored(running: ThePlatform, by: TheOperator) -> SourcesBody:  # noqa: ARG001 -- only operators
+    """What operators told the router to ignore."""
+    return SourcesBody(sources=[as_json(source) for source in running.sources.map.of(IGNORED)])
+
+
+@router.put("/v1/ignored-sources", summary="Sets the sources whose events are dropped")
+async def put_ignored(body: SourcesBody, running: ThePlatform, by: TheOperator) -> SourcesBody:
+    """Their events are neither kept nor dead letters."""
+    declarations = [parse(source, f"sources[{number}]") for number, source in enumerate(body.sources)]
+    await declare(running.control, running.sources, IGNORED, declarations, by.id, running.now())
+    return SourcesBody(sources=[as_json(source) for source in running.sources.map.of(IGNORED)])
+
+
+def _found(running: Platform, scope: TenantScope) -> Tenant:
+    found = running.tenants.find(scope.tenant)
+    assert found is not None, "the scope was entered"
+    return found
+
+
+def _answer(running: Platform, tenant: Tenant) -> TenantAnswer:
+    return TenantAnswer(
+        id=tenant.id,
+        display_name=tenant.display_name,
+        issuer=commands.issuer_of(tenant, running.settings.issuer_base),
+        sources=[as_json(source) for source in running.sources.map.of(tenant.id)],
+        created_at=iso(tenant.created_at),
+        jwks_uri=f"{running.settings.issuer_base}/t/{tenant.id}/jwks.json",
+    )

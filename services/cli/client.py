@@ -1,0 +1,99 @@
+"""The HTTP client of the commands that ask a running service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from services.errors import Invalid, ServicesError, SettingsError
+from services.settings import Settings
+
+
+class ServiceError(ServicesError):
+    """The service refused, or could not be reached."""
+
+
+class Client:
+    """Asks the service with the token of the settings, by default the operator's of this machine."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.service_url
+        self._client = httpx.Client(base_url=self._url, headers={"Authorization": f"Bearer {_token(settings)}"}, timeout=60)
+
+    def ask(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
+        """The answer's JSON, or None if it has none.
+
+        Raises:
+            ServiceError: the service refused; with what it says.
+        """
+        with self._errors():
+            given = {name: value for name, value in (params or {}).items() if value not in {None, ""}}
+            answer = self._client.request(method, path, params=given, json=json)
+            _check(answer)
+            return answer.json() if answer.content else None
+
+    @contextmanager
+    def stream(self, path: str, params: Mapping[str, Any]) -> Iterator[Iterator[bytes]]:
+        """The answer's body, part by part."""
+        given = {name: value for name, value in params.items() if value not in {None, ""}}
+        with self._errors(), self._client.stream("GET", path, params=given) as answer:
+            if answer.is_error:
+                answer.read()
+            _check(answer)
+            yield answer.iter_bytes()
+
+    def pages(self, path: str, params: Mapping[str, Any], *, name: str, most: int | None) -> Iterator[dict[str, Any]]:
+        """The items of a paged answer, page after page, at most so many."""
+        given = dict(params)
+        count = 0
+        while True:
+            page = self.ask("GET", path, params=given)
+            for item in page[name]:
+                yield item
+                count += 1
+                if count == most:
+                    return
+            if page["next"] is None:
+                return
+            given["after"] = page["next"]
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TransportError as error:
+            raise ServiceError(
+                f"no service answers at {self._url} ({error}); start it with `tenantry serve`, or set TENANTRY_URL"
+            ) from error
+
+
+def _check(answer: httpx.Response) -> None:
+    if answer.is_error:
+        try:
+            detail = answer.json()["detail"]
+        except (ValueError, KeyError, TypeError):
+            detail = answer.reason_phrase
+        raise ServiceError(f"{detail} (HTTP {answer.status_code})")
+
+
+def _token(settings: Settings) -> str:
+    if settings.token is not None:
+        return settings.token.get_secret_value()
+    try:
+        return settings.operator_token_file.read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"there is no token: set TENANTRY_TOKEN, or TENANTRY_DATA to the service's data directory ({error})") from error
+
+
+def path_of(tenant: str, *parts: str) -> str:
+    """The path of something of a tenant.
+
+    Raises:
+        Invalid: the tenant's id can't be part of a path.
+    """
+    if not tenant or set(tenant) & set("/?#%"):
+        raise Invalid(f"{tenant!r} is not a tenant id")
+    return "/".join((f"/v1/tenants/{tenant}", *parts))

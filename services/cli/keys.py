@@ -1,0 +1,64 @@
+"""`tenantry keys`: a tenant's key ring."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.app import Json, Tenant
+from services.cli.client import Client, path_of
+from services.cli.output import out, print_json, print_table
+from services.settings import Settings
+
+keys = typer.Typer(help="Lists, rotates and revokes a tenant's signing keys.", no_args_is_help=True)
+Kid = Annotated[str, typer.Argument(help="The key's id.")]
+Reason = Annotated[str, typer.Option(help="Why; for the log.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.add_typer(keys, name="keys")
+
+
+@keys.command("list")
+def list_(tenant: Tenant, json: Json = False) -> None:
+    """Lists the keys with their states and times."""
+    answer = Client(Settings()).ask("GET", path_of(tenant, "keys"))
+    if json:
+        print_json(answer)
+        return
+    columns = ("kid", "algorithm", "state", "published_at", "activated_at", "publish_until")
+    print_table(columns, [[str(key.get(column) or "") for column in columns] for key in answer["keys"]])
+
+
+@keys.command()
+def rotate(
+    tenant: Tenant,
+    activate: Annotated[bool, typer.Option("--activate", help="At once, whoever has not seen the new key yet. Needs --reason.")] = False,
+    reason: Reason = "",
+    json: Json = False,
+) -> None:
+    """Prepares a successor of the active key, or activates the one that is due."""
+    body: dict[str, Any] = {"activate": True, "reason": reason} if activate else {}
+    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", "rotate"), json=body), json)
+
+
+@keys.command("activate")
+def activate_(tenant: Tenant, kid: Kid, json: Json = False) -> None:
+    """Makes a standby key the active one, once it is due."""
+    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "activate"), json={}), json)
+
+
+@keys.command()
+def compromise(tenant: Tenant, kid: Kid, reason: Reason, json: Json = False) -> None:
+    """Takes a key out of the JWKS at once: tokens that it signed are no longer accepted."""
+    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "compromise"), json={"reason": reason}), json)
+
+
+def _show(answer: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(answer)
+        return
+    for name, value in answer.items():
+        out.print(f"{name}: {value}", soft_wrap=True)

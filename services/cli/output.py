@@ -1,0 +1,52 @@
+"""What the commands print: tables for people, JSON for machines, progress on the standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+out: Final = Console(highlight=False, markup=False, emoji=False)
+err: Final = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def fail(message: str) -> int:
+    """Prints an error, and answers the exit code."""
+    err.print(f"tenantry: {printable(message)}", style="bold red", soft_wrap=True)
+    return 1
+
+
+def print_json(value: Any) -> None:
+    """Prints a value as one line of JSON."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints a table."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    out.print(table)
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would obey.
+
+    Control characters become U+FFFD, so that an event's field can't move the cursor, change colours or turn the reading direction.
+    """
+    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
+
+
+def progress_bar() -> Progress:
+    """A progress bar on the standard error, only where somebody can see it."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)

@@ -1,0 +1,83 @@
+"""`tenantry replay`: dead letters back into the stream, and indexes built anew from the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Annotated
+
+import typer
+
+from services.bootstrap import embedded_worker, open_log
+from services.cli.app import Json
+from services.cli.client import Client, path_of
+from services.cli.output import out, print_json, progress_bar
+from services.errors import AlreadyRunning, Invalid
+from services.events.revival import Revived, revive, waiting
+from services.settings import Settings
+from streams.processors.index import IndexProcessor
+from streams.scope import TenantScope, check_tenant_id
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(replay)
+
+
+def replay(
+    dead_letters: Annotated[
+        bool, typer.Option("--dead-letters", help="Route the dead letters anew, once what they lacked is there.")
+    ] = False,
+    tenant: Annotated[str | None, typer.Option(help="Build this tenant's index anew from the log, while searches go on.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which dead letters there are.")] = False,
+    json: Json = False,
+) -> None:
+    """Does again what the log allows to do again. Nothing is lost or doubled by it."""
+    if dead_letters == (tenant is not None):
+        raise Invalid("say what to replay: --dead-letters, or --tenant TENANT")
+    if dead_letters:
+        reasons, done = asyncio.run(_dead_letters(dry_run))
+        if json:
+            print_json({"reasons": dict(reasons), "revived": done.revived if done else 0, "kept": done.kept if done else 0})
+        else:
+            for reason, count in sorted(reasons.items()):
+                out.print(f"{count:8} {reason}")
+            what = f"{done.revived} sent to the router again, {done.kept} of the index kept" if done else f"{reasons.total()} dead letters"
+            out.print(what)
+    else:
+        assert tenant is not None
+        events = _rebuild(check_tenant_id(tenant))
+        if json:
+            print_json({"tenant": tenant, "events": events})
+        else:
+            out.print(f"{tenant}: index built anew with {events} events")
+
+
+async def _dead_letters(dry_run: bool) -> tuple[Counter[str], Revived | None]:
+    log = open_log(Settings())
+    try:
+        reasons = await waiting(log)
+        return reasons, None if dry_run else await revive(log)
+    finally:
+        await log.close()
+
+
+def _rebuild(tenant: str) -> int:
+    settings = Settings()
+    try:
+        return asyncio.run(_rebuild_here(settings, tenant))
+    except AlreadyRunning:
+        # An index has one writing process; the one that serves does it.
+        events: int = Client(settings).ask("POST", path_of(tenant, "events", "rebuild"), json={})["events"]
+        return events
+
+
+async def _rebuild_here(settings: Settings, tenant: str) -> int:
+    log = open_log(settings)
+    try:
+        async with embedded_worker(settings, log) as index:
+            with progress_bar() as bar:
+                task = bar.add_task(f"indexing {tenant}", total=None)
+                return await IndexProcessor(log, index).rebuild(TenantScope(tenant), lambda done: bar.update(task, completed=done))
+    finally:
+        await log.close()

@@ -1,0 +1,80 @@
+"""`tenantry tenants`: what an operator does with tenants."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from services.cli.app import Json, Tenant
+from services.cli.client import Client, path_of
+from services.cli.output import out, print_json, print_table
+from services.errors import Invalid
+from services.settings import Settings
+
+tenants = typer.Typer(help="Lists, creates and deletes tenants.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.add_typer(tenants, name="tenants")
+
+
+@tenants.command("list")
+def list_(json: Json = False) -> None:
+    """Lists the tenants."""
+    found = list(Client(Settings()).pages("/v1/tenants", {"limit": 1000}, name="tenants", most=None))
+    if json:
+        print_json(found)
+        return
+    rows = [[one["id"], one["display_name"], one["issuer"], ", ".join(_source(source) for source in one["sources"])] for one in found]
+    print_table(("id", "name", "issuer", "sources"), rows)
+
+
+@tenants.command()
+def put(
+    tenant: Tenant,
+    display_name: Annotated[str, typer.Option("--name", help="What people call it.")],
+    source: Annotated[
+        list[str] | None, typer.Option(help="A source of its events, as keycloak:realm_id=UUID,realm=NAME. Several: repeat the option.")
+    ] = None,
+    issuer: Annotated[str | None, typer.Option(help="The iss of its tokens; by default under the public URL.")] = None,
+    json: Json = False,
+) -> None:
+    """Creates a tenant, or changes it. Without --source its sources stay as they are."""
+    body = {
+        "display_name": display_name,
+        **({"sources": [_parse(text) for text in source]} if source is not None else {}),
+        **({"issuer": issuer} if issuer is not None else {}),
+    }
+    answer = Client(Settings()).ask("PUT", path_of(tenant), json=body)
+    if json:
+        print_json(answer)
+    else:
+        out.print(f"{answer['id']}: {answer['display_name']}, JWKS at {answer['jwks_uri']}")
+
+
+@tenants.command()
+def delete(
+    tenant: Tenant,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Deletes a tenant: its tokens end, its JWKS and index go, its events stay in the log, its id is never used again."""
+    if not yes:
+        typer.confirm(f"Delete tenant {tenant}?", abort=True)
+    Client(Settings()).ask("DELETE", path_of(tenant))
+
+
+def _source(source: dict[str, str]) -> str:
+    return source["provider"] + ":" + ",".join(f"{kind}={value}" for kind, value in source.items() if kind != "provider")
+
+
+def _parse(text: str) -> dict[str, str]:
+    provider, _, rest = text.partition(":")
+    source = {"provider": provider}
+    for part in filter(None, rest.split(",")):
+        kind, equals, value = part.partition("=")
+        if not equals:
+            raise Invalid(f"--source {text!r}: {part!r} is not KIND=VALUE, as keycloak:realm_id=UUID,realm=NAME")
+        source[kind] = value
+    return source

@@ -1,0 +1,1 @@
+"""Events: taking them in, and answering questions about them."""

@@ -1,0 +1,50 @@
+"""Dead letters that come back: sent to the router again, once what they lacked is there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from streams.dead_letters import Reason
+from streams.event_log import DEAD_LETTERS, EventLog
+from streams.raw_event import revived
+
+GROUP: Final = "revival"
+_OF_THE_INDEX: Final = frozenset({Reason.INDEX_REJECTED, Reason.UNREADABLE_SEGMENT})
+"""Their events are in the tenant log already: what brings them back is a new index, `tenantry replay --tenant`."""
+
+
+@dataclass(slots=True)
+class Revived:
+    """How many dead letters went to the router again, and how many are the index's and so did not."""
+
+    revived: int = 0
+    kept: int = 0
+
+
+async def waiting(log: EventLog) -> Counter[str]:
+    """The dead letters that were never replayed, by reason."""
+    reasons: Counter[str] = Counter()
+    cursors = await log.cursors(DEAD_LETTERS, GROUP)
+    for partition in await log.ends(DEAD_LETTERS):
+        start = cursors.get(partition, 0)
+        while letters := await log.read(DEAD_LETTERS, partition=partition, start=start, limit=500):
+            start = letters[-1].offset + 1
+            reasons.update(letter.headers.get("reason", "unknown") for letter in letters)
+    return reasons
+
+
+async def revive(log: EventLog) -> Revived:
+    """Sends every dead letter that is there now to the router again, each once: those it can't place again come back as new ones."""
+    done = Revived()
+    ends = await log.ends(DEAD_LETTERS)
+    async with log.follow(DEAD_LETTERS, GROUP, max_records=100) as subscription:
+        while any((await log.cursors(DEAD_LETTERS, GROUP)).get(partition, 1) < end for partition, end in ends.items()):
+            batch = await subscription.next()
+            assert batch is not None, "there are records before the end"
+            letters = [letter for letter in batch.records if letter.headers.get("reason") not in _OF_THE_INDEX]
+            await subscription.advance(batch, [revived(letter) for letter in letters])
+            done.revived += len(letters)
+            done.kept += len(batch.records) - len(letters)
+    return done

@@ -1,0 +1,166 @@
+"""Searching a tenant's log: pages, counts, histograms, tail and export, each with how fresh it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.errors import Invalid
+from services.events.cursor import fingerprint, seal, unseal
+from streams import position as positions
+from streams.errors import CursorError, QueryError
+from streams.fields import BY_NAME, FIELDS
+from streams.processors.index import IndexProcessor
+from streams.query.parser import parse
+from streams.query.times import parse_duration, parse_time
+from streams.query.tree import And, Query, TimeRange
+from streams.scope import TenantScope
+from streams.search_index import Histogram, Hit, Place, SearchIndex, Sort, Values
+
+LATEST: Final = "latest"
+_EXPORT_PAGE: Final = 1000
+_TAIL: Final = ("tail",)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, as it was written: `q` in the query language, `since` (included) and `until` (excluded) as times."""
+
+    q: str = ""
+    since: str = ""
+    until: str = ""
+
+    def query(self, now: int) -> Query:
+        """The question as a tree.
+
+        Raises:
+            QueryError: with the position in `q`, or naming `since` or `until`.
+        """
+        query = parse(self.q, now=now)
+        first = _time("since", self.since, now)
+        end = _time("until", self.until, now)
+        if first is not None and end is not None and first >= end:
+            raise QueryError("`since` is not before `until`")
+        if first is None and end is None:
+            return query
+        return And((query, TimeRange("@timestamp", first, None if end is None else end - 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some events, the cursor of the next ones (None: there are no more now), and the position up to which the answer is complete."""
+
+    hits: Sequence[Hit]
+    next: str | None
+    indexed_up_to: str
+
+
+class Search:
+    """Answers questions about the log of the tenant in the scope, and no other."""
+
+    def __init__(self, index: SearchIndex, processor: IndexProcessor) -> None:
+        self._index = index
+        self._processor = processor
+
+    async def page(self, scope: TenantScope, question: Question, *, now: int, sort: Sort, limit: int, after: str | None) -> Page:
+        """At most `limit` events by time.
+
+        Raises:
+            QueryError: the question is not right.
+            CursorError: `after` is no cursor of this search.
+        """
+        mark = fingerprint(scope, (question.q, question.since, question.until, sort))
+        cursor = unseal(after, mark) if after else None
+        if cursor is not None:
+            now = cursor.now
+        query = question.query(now)
+        fresh = await self.indexed_up_to(scope)
+        hits = await self._index.search(scope, query, sort=sort, limit=limit, after=cursor.place if cursor else None)
+        last = seal(mark, now, Place(hits[-1].time, hits[-1].position)) if len(hits) == limit else None
+        return Page(hits, last, fresh)
+
+    async def tail(self, scope: TenantScope, question: Question, *, now: int, limit: int, after: str) -> Page:
+        """At most `limit` events in the order of the log, after a position: nothing is skipped, and nothing comes twice.
+
+        `after` is the `next` of an earlier answer, a `log.position`, `latest`, or empty for the beginning.
+
+        Raises:
+            QueryError: the question is not right.
+            CursorError: `after` is nothing of that.
+        """
+        query = question.query(now)
+        # The cursor never moves past what is not indexed yet, or it would skip an event whose write was delayed.
+        upto = await self._processor.indexed_up_to(scope)
+        mark = fingerprint(scope, _TAIL)
+        start = upto if after == LATEST else _place(after, mark)
+        hits = await self._index.tail(scope, query, after=start, upto=upto, limit=limit) if upto > start else ()
+        reached = hits[-1].position if len(hits) == limit else max(start, upto)
+        return Page(hits, seal(mark, 0, Place(0, reached)), positions.render(upto))
+
+    async def export(self, scope: TenantScope, question: Question, *, now: int) -> AsyncIterator[bytes]:
+        """All events in the order of the log, up to now, as documents; of any length in constant memory."""
+        query = question.query(now)
+        upto = await self._processor.indexed_up_to(scope)
+        return self._export(scope, query, upto)
+
+    async def one(self, scope: TenantScope, event_id: str) -> Hit | None:
+        """The event with this id, or None."""
+        return await self._index.get(scope, event_id)
+
+    async def top_values(self, scope: TenantScope, question: Question, *, now: int, by: str, size: int) -> Values:
+        """How many events there are, and the most frequent values of a field.
+
+        Raises:
+            Invalid: the field can't be counted by.
+            QueryError: the question is not right.
+        """
+        if by not in BY_NAME or not BY_NAME[by].countable:
+            raise Invalid(f"can't count by {by!r}; there are {', '.join(field.name for field in FIELDS if field.countable)}")
+        return await self._index.top_values(scope, question.query(now), by, size=size)
+
+    async def histogram(self, scope: TenantScope, question: Question, *, now: int, interval: str) -> Histogram:
+        """How many events there are per interval, as `1h`.
+
+        Raises:
+            QueryError: the question or the interval is not right, or there would be too many buckets.
+        """
+        return await self._index.histogram(scope, question.query(now), interval=parse_duration(interval))
+
+    async def count(self, scope: TenantScope, question: Question, *, now: int) -> int:
+        """How many events there are.
+
+        Raises:
+            QueryError: the question is not right.
+        """
+        return await self._index.count(scope, question.query(now))
+
+    async def indexed_up_to(self, scope: TenantScope) -> str:
+        """The position up to which answers are complete, as users see it."""
+        return positions.render(await self._processor.indexed_up_to(scope))
+
+    async def _export(self, scope: TenantScope, query: Query, upto: int) -> AsyncIterator[bytes]:
+        after = positions.BEGINNING
+        while hits := await self._index.tail(scope, query, after=after, upto=upto, limit=_EXPORT_PAGE):
+            yield b"\n".join(hit.document for hit in hits) + b"\n"
+            after = hits[-1].position
+
+
+def _place(after: str, mark: bytes) -> int:
+    if not after:
+        return positions.BEGINNING
+    if len(after) == 16:
+        try:
+            return positions.parse(after)
+        except ValueError as error:
+            raise CursorError from error
+    return unseal(after, mark).position
+
+
+def _time(name: str, text: str, now: int) -> int | None:
+    if not text:
+        return None
+    try:
+        return parse_time(text, now=now)
+    except QueryError as error:
+        raise QueryError(f"`{name}`: {error}") from error

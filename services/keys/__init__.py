@@ -1,0 +1,1 @@
+"""Keys at work: each tenant's ring, its rotation, what it publishes and signs."""

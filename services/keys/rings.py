@@ -1,0 +1,49 @@
+"""The tenants' key rings, folded from the control log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from keyvault import events
+from keyvault.ring import Ring
+from streams.control_log import ControlEvent, Projection
+
+
+class Rings(Projection):
+    """All key rings, by tenant."""
+
+    def __init__(self) -> None:
+        self._rings: dict[str, Ring] = {}
+        self._listeners: list[Callable[[str], None]] = []
+
+    def apply(self, key: str, event: ControlEvent) -> None:
+        """Folds the key events (`keyvault.events`)."""
+        found = key_event(event)
+        if found is not None:
+            self._rings[key] = self.of(key).apply(found)
+            for listener in self._listeners:
+                listener(key)
+
+    def of(self, tenant: str) -> Ring:
+        """The tenant's ring; the same object until an event changes it."""
+        return self._rings.get(tenant) or _EMPTY
+
+    def on_change(self, listener: Callable[[str], None]) -> None:
+        """Tells the listener the tenant of every ring that has changed."""
+        self._listeners.append(listener)
+
+
+def key_event(event: ControlEvent) -> events.KeyEvent | None:
+    """The control event as a key event, or None if it is something else."""
+    if event.type not in events.TYPES:
+        return None
+    return events.decode({**event.data, "type": event.type, "at": event.at})
+
+
+def control_event(event: events.KeyEvent, by: str, command: str | None) -> ControlEvent:
+    """The key event as a control event; `key_event` is the inverse."""
+    data = events.encode(event)
+    return ControlEvent(type=data.pop("type"), at=data.pop("at"), by=by, data=data, command=command)
+
+
+_EMPTY = Ring.empty()

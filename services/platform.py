@@ -1,0 +1,58 @@
+"""The running platform: the engines, the state folded from the control log, and the use cases on top of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keyvault.key_store import KeyStore
+from services.access.tokens import Tokens
+from services.audit import Audit
+from services.events.ingest import Ingest
+from services.events.search import Search
+from services.keys.custodian import Custodian
+from services.keys.publication import Publication
+from services.keys.rings import Rings
+from services.keys.scheduler import RotationScheduler
+from services.settings import Settings
+from services.tenants.sources import Sources
+from services.tenants.tenant import Tenants
+from streams.control_log import ControlLog
+from streams.event_log import EventLog
+from streams.processors.index import IndexProcessor
+from streams.runner import EmbeddedRunner
+from streams.scope import TenantScope
+from streams.search_index import SearchIndex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """Everything that a request may need. `services.bootstrap` makes it."""
+
+    settings: Settings
+    now: Callable[[], int]
+    log: EventLog
+    index: SearchIndex
+    store: KeyStore
+    control: ControlLog
+    tenants: Tenants
+    sources: Sources
+    tokens: Tokens
+    rings: Rings
+    custodian: Custodian
+    publication: Publication
+    scheduler: RotationScheduler
+    processor: IndexProcessor
+    runner: EmbeddedRunner
+    search: Search
+    ingest: Ingest
+    audit: Audit
+
+    async def prepare(self, scope: TenantScope) -> None:
+        """Gives a tenant what it needs before its first event and token: an index, an active key and a standby."""
+        await self.processor.prepare(scope)
+        await self.custodian.settle(scope)
+
+    async def forget(self, scope: TenantScope) -> None:
+        """Takes a deleted tenant's index away."""
+        await self.processor.drop(scope)

@@ -1,0 +1,58 @@
+"""Loading the sample tenants and events, on the first start."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from services.access.principal import Principal
+from services.access.scopes import Scope
+from services.events.file_ingest import append_lines
+from services.platform import Platform
+from services.tenants import commands
+from services.tenants.sources import parse
+from streams.scope import TenantScope
+
+_HERE: Final = Path(__file__).parent
+FILES: Final = tuple(_HERE / f"{name}.ndjson.gz" for name in ("events", "admin-events"))
+"""Recorded from a Keycloak 26.7.3 with synthetic users, as its REST API returned them."""
+
+_SAMPLE: Final = Principal("tenantry", "sample", None, frozenset(Scope))
+_log = structlog.get_logger(__name__)
+
+
+async def load_sample(platform: Platform) -> None:
+    """Creates the six tenants and appends their events, unless there are tenants already. Interrupted, it begins again."""
+    realms: list[dict[str, str]] = json.loads((_HERE / "realms.json").read_text())
+    if any(tenant.id not in {realm["name"] for realm in realms} for tenant in platform.tenants.all()):
+        return
+    if all(platform.tenants.exists(realm["name"]) for realm in realms) and sum((await platform.log.ends("idp-events")).values()) > 1:
+        return
+    for realm in realms:
+        scope = TenantScope(realm["name"])
+        source = parse({"provider": "keycloak", "realm_id": realm["id"], "realm": realm["name"]}, "realms.json")
+        await commands.put(
+            platform.control,
+            platform.tenants,
+            platform.sources,
+            scope,
+            display_name=realm["name"].capitalize(),
+            issuer=None,
+            declarations=[source],
+            by=_SAMPLE,
+            now=platform.now(),
+        )
+        await platform.prepare(scope)
+    appended = await append_lines(platform.log, _lines(), source="keycloak", tenant=None, progress=lambda _: None)
+    _log.info("sample_loaded", tenants=len(realms), events=appended.lines)
+
+
+def _lines() -> Iterator[bytes]:
+    for path in FILES:
+        with gzip.open(path, "rb") as lines:
+            yield from lines

@@ -1,0 +1,88 @@
+"""The HTTP server: listens, says where to look, and stops without losing anything."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+
+import uvicorn
+
+from services.api.app import application
+from services.bootstrap import Running, start
+from services.errors import SettingsError
+from services.logs import configure
+from services.sample.load import load_sample
+from services.settings import Settings
+
+
+def run(settings: Settings) -> None:
+    """Serves until SIGINT or SIGTERM.
+
+    Raises:
+        SettingsError: a setting can't work.
+        AlreadyRunning: another process serves the same data directory.
+    """
+    configure()
+    # uvloop has no typed runner of its own that keeps asyncio's semantics of signals.
+    with asyncio.Runner(loop_factory=_loop) as runner:
+        runner.run(serve(settings))
+
+
+async def serve(settings: Settings) -> None:
+    """Starts the platform, serves it, and stops it in order."""
+    listening = _listen(settings)
+    settings = settings.model_copy(update={"port": listening.getsockname()[1]})
+    async with start(settings) as running:
+        if settings.sample:
+            await load_sample(running.platform)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                application(running.platform),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                date_header=True,
+                timeout_graceful_shutdown=10,
+                proxy_headers=False,  # nothing is believed that a request says about itself
+            )
+        )
+        _greet(settings, running)
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        await serving
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    import uvloop  # noqa: PLC0415 -- only the server needs it
+
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        listening.close()
+        where = f"TENANTRY_HOST and TENANTRY_PORT: {settings.host} port {settings.port}"
+        raise SettingsError(f"{where} can't be listened on ({error.strerror}); stop what uses it, or take another port") from error
+    listening.listen(1024)
+    return listening
+
+
+def _greet(settings: Settings, running: Running) -> None:
+    lines = [
+        f"Tenantry listens on {settings.service_url}",
+        f"  console    {settings.service_url}/console",
+        f"  API        {settings.service_url}/docs",
+        f"  operator   token in {settings.operator_token_file}" if settings.operator_token_file.exists() else "",
+        *(f"  {tenant.id:10} {settings.service_url}/t/{tenant.id}/jwks.json" for tenant in running.platform.tenants.all()[:6]),
+    ]
+    sys.stderr.write("\n".join(line for line in lines if line) + "\n")
+    sys.stderr.flush()
+
+
