@@ -57,9 +57,8 @@ _WORDS: Final = {
     "exceed": "failure",
 }
 
-_SESSION: Final = frozenset(
-    {"slo", "flo", "federated_logout_failed", "oidc_backchannel_logout_succeeded", "oidc_backchannel_logout_failed"}
-)
+_SESSION: Final = frozenset({"slo", "flo"})
+_SESSION_SUFFIXES: Final = ("_logout_succeeded", "_logout_failed")
 _IAM: Final = frozenset(
     {
         *("ss", "fs", "du", "sdu", "fdu"),  # sign-up and deletion
@@ -85,7 +84,7 @@ def outcome(kind: str) -> str:
 
 def category(kind: str) -> str:
     """The ECS category: authentication unless it is known to be about sessions, accounts or settings."""
-    if kind in _SESSION:
+    if kind in _SESSION or kind.endswith(_SESSION_SUFFIXES):
         return "session"
     if kind in _IAM:
         return "iam"

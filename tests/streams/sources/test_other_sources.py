@@ -102,6 +102,22 @@ def test_outcomes_of_auth0_types(kind: str, outcome: str) -> None:
     assert named("auth0").normalise(raw).outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("kind", "category"),
+    [
+        ("fepft", "authentication"),
+        ("new_thing", "authentication"),
+        ("oidc_backchannel_logout_failed", "session"),
+        ("scp", "iam"),
+        ("kms_key_state_changed", "configuration"),
+    ],
+)
+def test_categories_of_auth0_types(kind: str, category: str) -> None:
+    raw = {"log_id": "1", "date": "2026-11-23T16:51:50.932Z", "type": kind, "tenant_name": "a"}
+
+    assert named("auth0").normalise(raw).category == category
+
+
 def test_okta() -> None:
     assert column("okta", "action", "category", "outcome", "reason", "session_id") == [
         ("user.session.start", "authentication", "success", None, "trs0000000000000000000001"),
