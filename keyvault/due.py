@@ -1,0 +1,128 @@
+"""Rotation as pure questions: what a key ring needs now, and when it needs something next.
+
+The scheduler, the API and the tests ask the same functions. All times are epoch milliseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keyvault.algorithms import Algorithm
+from keyvault.key import Key, KeyState
+from keyvault.policy import Policy
+from keyvault.ring import Ring
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Create the key with this ordinal, and publish it.
+
+    Attributes:
+        emergency: it takes over after a compromise, so sooner.
+        activate: it signs at once, since nothing else does.
+        forced: why it signs at once although something else does, or None.
+        replaces: the `kid` of the standby that is withdrawn for it, or None.
+    """
+
+    ordinal: int
+    algorithm: Algorithm
+    emergency: bool = False
+    activate: bool = False
+    forced: str | None = None
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Activate:
+    """Let the standby sign; the key that is active now, if any, is deactivated.
+
+    Attributes:
+        forced: why it signs before it is ready, or None.
+    """
+
+    kid: str
+    forced: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Compromise:
+    """Take the key out of the JWKS at once. Never due: somebody says so."""
+
+    kid: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Destroy:
+    """Destroy the key in the key store."""
+
+    kid: str
+
+
+Action = Prepare | Activate | Compromise | Destroy
+
+
+def ready_at(key: Key, policy: Policy) -> int:
+    """From when on the standby may sign without breaking anyone: it has been published for `publish_ahead`.
+
+    An emergency key waits only until no JWKS without it can be cached by the rules (`jwks_max_age` plus `clock_skew`).
+    """
+    return key.published_at + (policy.jwks_max_age + policy.clock_skew if key.emergency else policy.publish_ahead)
+
+
+def activates_at(ring: Ring, policy: Policy) -> int | None:
+    """When the schedule activates the standby; None without one.
+
+    A key of another algorithm than the active one's, and one that takes over after a compromise, do not wait for `rotation_period`.
+    """
+    active, standby = ring.active, ring.standby
+    if standby is None:
+        return None
+    if active is None or active.activated_at is None:
+        return standby.published_at
+    ready = ready_at(standby, policy)
+    if standby.emergency or standby.algorithm is not active.algorithm:
+        return ready
+    return max(ready, active.activated_at + policy.rotation_period)
+
+
+def room(ring: Ring, policy: Policy, now: int) -> int:
+    """How many more keys may be published; negative after the limit was lowered."""
+    return policy.max_published_keys - len(ring.published(now))
+
+
+def due(ring: Ring, policy: Policy, now: int) -> list[Action]:
+    """What the ring needs now, in order. Once it is done, the same question has an empty answer.
+
+    - No active key (a new ring, or a compromise while the key store was away): the standby signs, or else a new key.
+    - A standby of another algorithm than the policy's is replaced; it never signed, so nobody misses it.
+    - A standby whose time has come is activated.
+    - Without a standby, one is prepared, as soon as there is room for it under `max_published_keys`.
+    - A deactivated key is destroyed when its last token has expired.
+    """
+    actions: list[Action] = []
+    standby, ordinal, takeover_from = ring.standby, ring.next_ordinal, ring.takeover_from
+    space = room(ring, policy, now)
+    if ring.active is None and standby is None:
+        # Tokens can't be signed at all, so this key does not wait for room.
+        actions.append(Prepare(ordinal, policy.algorithm, activate=True))
+        ordinal, takeover_from, space = ordinal + 1, None, space - 1
+    elif standby is not None and ring.active is not None and standby.algorithm is not policy.algorithm:
+        actions.append(Prepare(ordinal, policy.algorithm, emergency=takeover_from is not None, replaces=standby.kid))
+    elif standby is not None and (when := activates_at(ring, policy)) is not None and (ring.active is None or when <= now):
+        actions.append(Activate(standby.kid))
+        takeover_from = None if takeover_from is not None and standby.ordinal >= takeover_from else takeover_from
+        standby = None
+    if standby is None and space > 0:
+        actions.append(Prepare(ordinal, policy.algorithm, emergency=takeover_from is not None))
+    actions.extend(Destroy(key.kid) for key in ring.keys if key.state is KeyState.DEACTIVATED and not key.published(now))
+    return actions
+
+
+def next_due(ring: Ring, policy: Policy, now: int) -> int | None:
+    """When something is due next: `now` if something is, None if nothing will ever be. So a scheduler knows when to wake."""
+    if due(ring, policy, now):
+        return now
+    times = [key.publish_until for key in ring.keys if key.state is KeyState.DEACTIVATED]
+    times.append(activates_at(ring, policy))
+    return min((time for time in times if time is not None), default=None)

@@ -1,0 +1,112 @@
+"""Key events: the facts that a key ring is folded from.
+
+They are stored as data of the control log, so they outlive the code: fields may be added with a default, never removed, renamed or
+given another meaning. All times are epoch milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from keyvault.algorithms import Algorithm
+from keyvault.errors import BrokenHistory
+from keyvault.jwk import PublicJwk
+from keyvault.policy import Policy
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """What they have in common.
+
+    Attributes:
+        at: when it happened; never before the ring's last event.
+    """
+
+    at: int
+
+
+class KeyPrepared(_Event, frozen=True, kw_only=True, tag="key_prepared"):
+    """A key was created and is published from `at` on, as the standby.
+
+    Attributes:
+        ordinal: with tenant and algorithm it makes the key's name in the store.
+        jwk: so that every past JWKS can be told from the log alone.
+        emergency: nobody may have cached it: after a compromise it takes over sooner, as an unknown `kid` makes clients refetch.
+    """
+
+    kid: str
+    ordinal: int
+    algorithm: Algorithm
+    jwk: PublicJwk
+    emergency: bool = False
+
+
+class KeyActivated(_Event, frozen=True, kw_only=True, tag="key_activated"):
+    """The standby signs from `at` on.
+
+    Attributes:
+        token_lifetime: the longest that its tokens may live, by the policy of then.
+        forced: why it was activated before it was due, or None.
+    """
+
+    kid: str
+    token_lifetime: int
+    forced: str | None = None
+
+
+class KeyDeactivated(_Event, frozen=True, kw_only=True, tag="key_deactivated"):
+    """The key signs no more. A standby that never signed is withdrawn with this, too: then `publish_until` is `at`.
+
+    Attributes:
+        publish_until: when its last token has expired everywhere.
+    """
+
+    kid: str
+    publish_until: int
+
+
+class KeyCompromised(_Event, frozen=True, kw_only=True, tag="key_compromised"):
+    """The key is not to be trusted any more, and is published no more, from `at` on."""
+
+    kid: str
+    reason: str
+
+
+class KeyDestroyed(_Event, frozen=True, kw_only=True, tag="key_destroyed"):
+    """The key store has destroyed the private half."""
+
+    kid: str
+
+
+class PolicyChanged(_Event, frozen=True, kw_only=True, tag="policy_changed"):
+    """Another policy holds from `at` on. Its durations are stored in milliseconds."""
+
+    policy: Policy
+
+
+KeyEvent = KeyPrepared | KeyActivated | KeyDeactivated | KeyCompromised | KeyDestroyed | PolicyChanged
+
+TYPES = ("key_prepared", "key_activated", "key_deactivated", "key_compromised", "key_destroyed", "policy_changed")
+
+
+def encode(event: KeyEvent) -> dict[str, Any]:
+    """The event as plain JSON values; its name is under `type`."""
+    encoded: dict[str, Any] = msgspec.to_builtins(event)
+    return encoded
+
+
+def decode(data: Mapping[str, Any]) -> KeyEvent:
+    """Reads what `encode` made, also by a newer version: unknown fields are left out.
+
+    Raises:
+        BrokenHistory: it is of an unknown type, or lacks something.
+    """
+    if (kind := data.get("type")) not in TYPES:
+        raise BrokenHistory(f"{kind!r} is not a key event that this version knows; run the version that wrote it, or a newer one")
+    try:
+        event: KeyEvent = msgspec.convert(data, KeyEvent)
+    except msgspec.ValidationError as error:
+        raise BrokenHistory(f"this {kind} event can't be read: {error}") from error
+    return event

@@ -1,0 +1,126 @@
+"""The keeper carries out plans at the key store."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from keyvault.due import Destroy, Prepare
+from keyvault.errors import KeyDestroyed, KeyNotFound, KeyStoreConflict, KeyStoreError, KeyStoreUnavailable
+from keyvault.events import KeyEvent, KeyPrepared
+from keyvault.key_store import KeyName, KeyStore
+from keyvault.plan import Created, Outcome, Plan
+from keyvault.ring import Ring
+from streams.scope import TenantScope
+
+_MOST_SKIPPED = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a plan came to.
+
+    Attributes:
+        events: to be appended atomically, if nobody else changed the ring meanwhile; else plan anew. May be empty.
+        ring: the ring after them.
+        outcome: what it comes to.
+        kid: the key that it is about, if any.
+        warning: whom it may break, in words for people, or None.
+        postponed: what the key store could not do now. It is due again, so try again soon.
+    """
+
+    events: tuple[KeyEvent, ...]
+    ring: Ring
+    outcome: Outcome
+    kid: str | None
+    warning: str | None
+    postponed: tuple[KeyStoreError, ...] = ()
+
+
+class Keeper:
+    """Carries out plans at a key store. It does not know the log: the caller appends the events.
+
+    Carrying out a plan again is harmless. A key that was created and never logged, because of a crash or because somebody else
+    appended first, is found again under the same name by the next plan. A key is destroyed only when no event can use it any more.
+    """
+
+    def __init__(self, store: KeyStore, *, patience: float = 5.0) -> None:
+        """The keeper of this store.
+
+        Args:
+            store: where the keys are.
+            patience: seconds that a best-effort plan waits for the store in all, so that a bad key leaves even if the store hangs.
+        """
+        self._store = store
+        self._patience = patience
+
+    async def carry_out(self, scope: TenantScope, ring: Ring, plan: Plan) -> Decision:
+        """Does at the store what the plan, made from this ring, needs; answers the events that tell so.
+
+        Raises:
+            KeyStoreError: the store could not do it. A best-effort plan raises only if nothing of it is left.
+        """
+        created: dict[Prepare, Created] = {}
+        postponed: list[KeyStoreError] = []
+        try:
+            async with asyncio.timeout(self._patience if plan.best_effort else None):
+                await self._create(scope, ring, plan, created, postponed)
+                destroyed = await self._destroy(scope, ring, plan, postponed)
+        except TimeoutError:
+            destroyed = frozenset()
+            postponed.append(KeyStoreUnavailable(f"the key store did not answer within {self._patience:g} seconds"))
+        if postponed and not plan.best_effort:
+            raise postponed[0]
+        events = plan.events(ring, created, destroyed)
+        if postponed and not events:
+            raise postponed[0]
+        after = ring
+        for event in events:
+            after = after.apply(event)
+        prepared = (event.kid for event in events if isinstance(event, KeyPrepared))
+        kid = plan.kid or next(prepared, None)
+        outcome = plan.outcome if events or not plan.actions else Outcome.UNCHANGED
+        return Decision(events=events, ring=after, outcome=outcome, kid=kid, warning=plan.warning, postponed=tuple(postponed))
+
+    async def _create(
+        self, scope: TenantScope, ring: Ring, plan: Plan, created: dict[Prepare, Created], postponed: list[KeyStoreError]
+    ) -> None:
+        """Fills `created` one by one, so that what was made counts even if time runs out."""
+        least = ring.next_ordinal
+        for prepare in plan.creations:
+            try:
+                created[prepare] = key = await self._create_one(scope, ring, prepare, least)
+            except KeyStoreError as error:
+                postponed.append(error)
+            else:
+                least = key.ordinal + 1
+
+    async def _create_one(self, scope: TenantScope, ring: Ring, prepare: Prepare, least: int) -> Created:
+        first = max(prepare.ordinal, least)
+        for ordinal in range(first, first + _MOST_SKIPPED):
+            name = KeyName(scope, ordinal, prepare.algorithm)
+            try:
+                jwk = await self._store.create(name)
+            except KeyDestroyed:
+                continue  # the log was restored from a backup, and does not know of it
+            if jwk.alg is not prepare.algorithm:
+                raise KeyStoreConflict(f"the key store holds a key for {jwk.alg} under {name}; remove it, or rename it")
+            if all(key.kid != jwk.kid for key in ring.keys):
+                return Created(ordinal, jwk)
+        raise KeyStoreConflict(
+            f"the key store has destroyed {_MOST_SKIPPED} keys from {scope.tenant}/{first} on that the log does not know"
+        )
+
+    async def _destroy(self, scope: TenantScope, ring: Ring, plan: Plan, postponed: list[KeyStoreError]) -> frozenset[Destroy]:
+        destroyed = set()
+        for destroy in plan.destructions:
+            key = ring.find(destroy.kid)
+            try:
+                await self._store.destroy(KeyName(scope, key.ordinal, key.algorithm))
+            except KeyNotFound:
+                destroyed.add(destroy)
+            except KeyStoreError as error:
+                postponed.append(error)
+            else:
+                destroyed.add(destroy)
+        return frozenset(destroyed)

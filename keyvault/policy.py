@@ -1,0 +1,115 @@
+"""The rotation policy of a tenant's key ring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import msgspec
+
+from keyvault.algorithms import Algorithm
+from keyvault.durations import DAY, HOUR, MINUTE, SECOND, parse_duration, render_duration
+from keyvault.errors import InvalidDuration, InvalidPolicy
+
+_DURATIONS = ("rotation_period", "publish_ahead", "max_token_lifetime", "clock_skew", "jwks_max_age")
+_LONGEST = 3650 * DAY
+_FEWEST_PUBLISHED, _MOST_PUBLISHED = 2, 20
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """How keys are made, and when they change. All durations are milliseconds; at the edge they are ISO 8601 text.
+
+    The struct itself takes anything, since old events must stay readable; `check` and `parse` are what refuses.
+
+    Attributes:
+        algorithm: of the keys made from now on.
+        rotation_period: how long a key is active.
+        publish_ahead: how long a key is published before it signs; longer than relying parties keep a JWKS.
+        max_token_lifetime: the longest that a token may be valid after it was signed.
+        clock_skew: by how much clocks (of nodes, IDPs and relying parties) may differ.
+        jwks_max_age: what the JWKS is served with as `Cache-Control: max-age`.
+        max_published_keys: some clients stop working with more than five.
+    """
+
+    algorithm: Algorithm = Algorithm.RS256
+    rotation_period: int = 90 * DAY
+    publish_ahead: int = 25 * HOUR
+    max_token_lifetime: int = 1 * HOUR
+    clock_skew: int = 5 * MINUTE
+    jwks_max_age: int = 300 * SECOND
+    max_published_keys: int = 5
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Self:
+        """Reads a policy as the API has it (durations from `PT1S` on); what is left out takes its default.
+
+        Raises:
+            InvalidPolicy: with all the problems found.
+        """
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for name, value in data.items():
+            if name not in cls.__struct_fields__:
+                problems.append(f"unknown setting {name!r}; there are {', '.join(cls.__struct_fields__)}")
+            elif name in _DURATIONS:
+                try:
+                    values[name] = parse_duration(value)
+                except InvalidDuration as error:
+                    problems.append(f"{name}: {error}")
+            elif name == "algorithm":
+                if value in set(Algorithm):
+                    values[name] = Algorithm(value)
+                else:
+                    problems.append(f"algorithm {value!r} is not supported; supported are {', '.join(Algorithm)}")
+            elif isinstance(value, bool) or not isinstance(value, int):
+                problems.append(f"{name} is a whole number, not {value!r}")
+            else:
+                values[name] = value
+        policy = cls(**values)
+        problems += policy.problems() if not problems else []
+        if problems:
+            raise InvalidPolicy(*problems)
+        return policy
+
+    def render(self) -> dict[str, Any]:
+        """The policy as the API has it: what `parse` reads."""
+        values = msgspec.structs.asdict(self)
+        return {name: render_duration(value) if name in _DURATIONS else value for name, value in values.items()}
+
+    def problems(self) -> list[str]:
+        """What is wrong with it, judged as a whole: nothing, for a policy that keeps every token verifiable."""
+        found = []
+        for name in _DURATIONS:
+            value, least = getattr(self, name), 0 if name == "clock_skew" else SECOND
+            if not least <= value <= _LONGEST:
+                found.append(f"{name} must be between {render_duration(least)} and {render_duration(_LONGEST)}")
+        if not _FEWEST_PUBLISHED <= self.max_published_keys <= _MOST_PUBLISHED:
+            found.append(f"max_published_keys must be between {_FEWEST_PUBLISHED} (active and standby) and {_MOST_PUBLISHED}")
+        if found:
+            return found
+        cached = self.jwks_max_age + self.clock_skew
+        if self.publish_ahead <= cached:
+            found.append(
+                f"publish_ahead must exceed jwks_max_age plus clock_skew ({render_duration(cached)}), "
+                "or a new key signs while relying parties still have the old JWKS"
+            )
+        if self.rotation_period <= self.publish_ahead:
+            found.append(
+                f"rotation_period must exceed publish_ahead ({render_duration(self.publish_ahead)}), "
+                "or the next key can't be published long enough before its turn"
+            )
+        if not found and (room := self._fewest_keys()) > self.max_published_keys:
+            found.append(
+                f"max_published_keys must be at least {room} with these durations: old keys stay published for max_token_lifetime plus "
+                "clock_skew, and would leave no room for the next key; or make rotation_period longer"
+            )
+        return found
+
+    def _fewest_keys(self) -> int:
+        """How many published keys keep the rhythm.
+
+        A standby must be published `publish_ahead` before its turn, beside the active key and those deactivated less than
+        `kept` ago: ceil((publish_ahead + kept) / rotation_period) - 1 of them.
+        """
+        kept = self.max_token_lifetime + self.clock_skew
+        return 1 - (-(self.publish_ahead + kept) // self.rotation_period)
