@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+
+import structlog
 
 from keyvault.due import Destroy, Prepare
 from keyvault.errors import KeyDestroyed, KeyNotFound, KeyStoreConflict, KeyStoreError, KeyStoreUnavailable
-from keyvault.events import KeyEvent, KeyPrepared
+from keyvault.events import KeyEvent
 from keyvault.key_store import KeyName, KeyStore
-from keyvault.plan import Created, Outcome, Plan
+from keyvault.plan import Created, Plan
 from keyvault.ring import Ring
 from streams.scope import TenantScope
 
+_log = structlog.get_logger(__name__)
 _MOST_SKIPPED = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """What a plan came to.
-
-    Attributes:
-        events: to be appended atomically, if nobody else changed the ring meanwhile; else plan anew. May be empty.
-        ring: the ring after them.
-        outcome: what it comes to.
-        kid: the key that it is about, if any.
-        warning: whom it may break, in words for people, or None.
-        postponed: what the key store could not do now. It is due again, so try again soon.
-    """
-
-    events: tuple[KeyEvent, ...]
-    ring: Ring
-    outcome: Outcome
-    kid: str | None
-    warning: str | None
-    postponed: tuple[KeyStoreError, ...] = ()
 
 
 class Keeper:
@@ -54,8 +35,12 @@ class Keeper:
         self._store = store
         self._patience = patience
 
-    async def carry_out(self, scope: TenantScope, ring: Ring, plan: Plan) -> Decision:
-        """Does at the store what the plan, made from this ring, needs; answers the events that tell so.
+    async def carry_out(self, scope: TenantScope, ring: Ring, plan: Plan) -> tuple[KeyEvent, ...]:
+        """Does at the store what the plan, made from this ring, needs.
+
+        Returns:
+            The events that tell so, to be appended atomically if nobody else changed the ring meanwhile; else plan anew. May be empty.
+            What a best-effort plan could not do is missing, and is due again: `next_due` of the ring after them is then `now`.
 
         Raises:
             KeyStoreError: the store could not do it. A best-effort plan raises only if nothing of it is left.
@@ -74,13 +59,9 @@ class Keeper:
         events = plan.events(ring, created, destroyed)
         if postponed and not events:
             raise postponed[0]
-        after = ring
-        for event in events:
-            after = after.apply(event)
-        prepared = (event.kid for event in events if isinstance(event, KeyPrepared))
-        kid = plan.kid or next(prepared, None)
-        outcome = plan.outcome if events or not plan.actions else Outcome.UNCHANGED
-        return Decision(events=events, ring=after, outcome=outcome, kid=kid, warning=plan.warning, postponed=tuple(postponed))
+        for error in postponed:
+            _log.warning("key_store_postponed", tenant=scope.tenant, outcome=plan.outcome, error=str(error))
+        return events
 
     async def _create(
         self, scope: TenantScope, ring: Ring, plan: Plan, created: dict[Prepare, Created], postponed: list[KeyStoreError]

@@ -34,39 +34,39 @@ def new_jti() -> str:
     return secrets.token_urlsafe(16)
 
 
-class TokenSigner:
-    """Signs the tokens of a tenant with the ring's active key."""
+async def sign_token(
+    store: KeyStore, scope: TenantScope, ring: Ring, claims: object, *, issuer: str, now: int, jti: Callable[[], str] = new_jti
+) -> str:
+    """One token, the compact JWS. See `sign_tokens`."""
+    [signed] = await sign_tokens(store, scope, ring, [claims], issuer=issuer, now=now, jti=jti)
+    return signed.token
 
-    def __init__(self, store: KeyStore, *, jti: Callable[[], str] = new_jti) -> None:
-        self._store = store
-        self._jti = jti
 
-    async def sign(self, scope: TenantScope, ring: Ring, claims: object, *, issuer: str, now: int) -> SignedToken:
-        """One token. See `sign_all`."""
-        [token] = await self.sign_all(scope, ring, [claims], issuer=issuer, now=now)
-        return token
+async def sign_tokens(
+    store: KeyStore, scope: TenantScope, ring: Ring, claims: Sequence[object], *, issuer: str, now: int, jti: Callable[[], str] = new_jti
+) -> list[SignedToken]:
+    """A token for each of these claims, in their order, signed by the ring's active key with one call to the key store.
 
-    async def sign_all(self, scope: TenantScope, ring: Ring, claims: Sequence[object], *, issuer: str, now: int) -> Sequence[SignedToken]:
-        """A token for each of these claims, in their order, with one call to the key store.
+    Args:
+        store: holds the key.
+        scope: whose ring it is.
+        ring: the current one.
+        claims: objects; what is set and what is refused says `keyvault.claims.complete`.
+        issuer: of the tenant.
+        now: epoch milliseconds.
+        jti: makes the id of a token whose claims have none.
 
-        Args:
-            scope: whose ring it is.
-            ring: the current one.
-            claims: objects, see `keyvault.claims.complete`.
-            issuer: of the tenant.
-            now: epoch milliseconds.
-
-        Raises:
-            InvalidClaims: names the claim; nothing was signed.
-            NoActiveKey: the ring has no active key now.
-            KeyStoreUnavailable: the key store can't sign now.
-            KeyNotFound: it has lost the active key; rotate.
-        """
-        completed = [claim_rules.complete(one, issuer=issuer, policy=ring.policy, now=now, jti=self._jti()) for one in claims]
-        key = ring.active
-        if key is None:
-            raise NoActiveKey
-        inputs = [jws.signing_input(key.algorithm, key.kid, payload) for payload, _ in completed]
-        signatures = await self._store.sign(KeyName(scope, key.ordinal, key.algorithm), inputs)
-        signed = zip(inputs, signatures, completed, strict=True)
-        return [SignedToken(jws.compact(text, signature), key.kid, expires_at) for text, signature, (_, expires_at) in signed]
+    Raises:
+        InvalidClaims: names the claim; nothing was signed.
+        NoActiveKey: the ring has no active key now.
+        KeyStoreUnavailable: the key store can't sign now.
+        KeyNotFound: it has lost the active key; report it as compromised, so that another one signs.
+    """
+    completed = [claim_rules.complete(one, issuer=issuer, policy=ring.policy, now=now, jti=jti()) for one in claims]
+    key = ring.active
+    if key is None:
+        raise NoActiveKey
+    inputs = [jws.signing_input(key.algorithm, key.kid, payload) for payload, _ in completed]
+    signatures = await store.sign(KeyName(scope, key.ordinal, key.algorithm), inputs)
+    signed = zip(inputs, signatures, completed, strict=True)
+    return [SignedToken(jws.compact(text, signature), key.kid, expires_at) for text, signature, (_, expires_at) in signed]
