@@ -9,9 +9,10 @@ import sys
 import uvicorn
 
 from services.api.app import application
-from services.bootstrap import Running, start
+from services.bootstrap import start
 from services.errors import SettingsError
 from services.logs import configure
+from services.platform import Platform
 from services.sample.load import load_sample
 from services.settings import Settings
 
@@ -33,12 +34,12 @@ async def serve(settings: Settings) -> None:
     """Starts the platform, serves it, and stops it in order."""
     listening = _listen(settings)
     settings = settings.model_copy(update={"port": listening.getsockname()[1]})
-    async with start(settings) as running:
+    async with start(settings) as platform:
         if settings.sample:
-            await load_sample(running.platform)
+            await load_sample(platform)
         server = uvicorn.Server(
             uvicorn.Config(
-                application(running.platform),
+                application(platform),
                 log_config=None,
                 access_log=False,
                 lifespan="off",
@@ -48,7 +49,7 @@ async def serve(settings: Settings) -> None:
                 proxy_headers=False,  # nothing is believed that a request says about itself
             )
         )
-        _greet(settings, running)
+        _greet(settings, platform)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         await serving
 
@@ -74,15 +75,13 @@ def _listen(settings: Settings) -> socket.socket:
     return listening
 
 
-def _greet(settings: Settings, running: Running) -> None:
+def _greet(settings: Settings, platform: Platform) -> None:
     lines = [
         f"Tenantry listens on {settings.service_url}",
         f"  console    {settings.service_url}/console",
         f"  API        {settings.service_url}/docs",
         f"  operator   token in {settings.operator_token_file}" if settings.operator_token_file.exists() else "",
-        *(f"  {tenant.id:10} {settings.service_url}/t/{tenant.id}/jwks.json" for tenant in running.platform.tenants.all()[:6]),
+        *(f"  {tenant.id:10} {settings.service_url}/t/{tenant.id}/jwks.json" for tenant in platform.tenants.all()[:6]),
     ]
     sys.stderr.write("\n".join(line for line in lines if line) + "\n")
     sys.stderr.flush()
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -67,7 +68,12 @@ class Event(
 
 def iso(ms: int) -> str:
     """Epoch milliseconds as ISO 8601 in UTC, with milliseconds: 2026-11-23T16:51:50.932Z."""
-    return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds")[:-6] + "Z"
+    return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=4096)  # events come about in the order of time, so the same second is asked for again and again
+def _second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:-6]
 
 
 def with_position(document: bytes, position: int) -> bytes:

@@ -75,7 +75,7 @@ class SourceMap:
             if found is None:
                 continue
             owner, declaration = found
-            declared = dict(declaration.selectors)
+            declared = {stronger for stronger, _ in declaration.selectors} if place else ()
             for kind, value in selectors[:place]:
                 if kind in declared:
                     raise DecodeError(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
-from services.api import console, events, keys, operations, problems, tenants, tokens
+from services.api import events, keys, operations, problems, tenants, tokens
 from services.api.published import Asgi, PublishedFirst
 from services.platform import Platform
 
@@ -18,10 +19,10 @@ refused; errors are problem details (RFC 9457). Lists page with an opaque `next`
 
 def api(platform: Platform) -> FastAPI:
     """The application without the public documents."""
-    app = FastAPI(title="Tenantry", version="1", description=_DESCRIPTION, redoc_url=None)
+    app = FastAPIOffline(redoc_url=None, title="Tenantry", version="1", description=_DESCRIPTION)
     app.state.platform = platform
     problems.install(app)
-    for part in (tenants, tokens, events, keys, operations, console):
+    for part in (tenants, tokens, events, keys, operations):
         app.include_router(part.router)
     return app
 

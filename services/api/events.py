@@ -198,7 +198,7 @@ async def ingest(
     body = await _body(request)
     lines = media_type in _NDJSON
     taken = await running.ingest.take(scope, body, lines=lines, source=source, key=idempotency_key, now=running.now())
-    refused = [{"index": one.index, "reason": one.reason, "detail": one.detail} for one in taken.refused]
+    refused = [{"index": one.number, "reason": one.reason, "detail": one.detail} for one in taken.refused]
     status = HTTPStatus.UNPROCESSABLE_ENTITY if refused and not taken.taken else HTTPStatus.ACCEPTED
     return JSONResponse({"taken": taken.taken, "refused": refused}, status)
 

@@ -58,13 +58,35 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
         HTTPStatus.SERVICE_UNAVAILABLE, "log-unavailable", "The event log is not available", _UNAVAILABLE_SECONDS
     ),
     streams.ControlError: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "control-unreadable", "The control log can't be read"),
+    keys.UnknownKid: Problem(HTTPStatus.NOT_FOUND, "unknown-kid", "There is no such key"),
+    keys.NoActiveKey: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "no-active-key", "Nothing can be signed now", _UNAVAILABLE_SECONDS),
+    keys.WrongState: Problem(HTTPStatus.CONFLICT, "wrong-key-state", "The key's state does not allow this"),
+    keys.NotYetDue: Problem(HTTPStatus.CONFLICT, "not-yet-due", "The key is not due yet"),
+    keys.ReasonMissing: Problem(HTTPStatus.BAD_REQUEST, "reason-missing", "A reason is needed"),
+    keys.TooManyPublishedKeys: Problem(HTTPStatus.CONFLICT, "too-many-keys", "Too many keys are published"),
+    keys.InvalidPolicy: Problem(HTTPStatus.BAD_REQUEST, "invalid-policy", "The policy is not right"),
+    keys.InvalidClaims: Problem(HTTPStatus.BAD_REQUEST, "invalid-claims", "The claims can't be signed"),
+    keys.KeyStoreConflict: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "key-store-conflict", "The key store holds something else"),
+    keys.KeyNotFound: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "key-lost", "The key store has lost the key"),
     keys.KeyStoreUnavailable: Problem(
         HTTPStatus.SERVICE_UNAVAILABLE, "key-store-unavailable", "The key store is not available", _UNAVAILABLE_SECONDS
     ),
 }
 
 NEVER_AT_THE_EDGE: Final[frozenset[type[Exception]]] = frozenset(
-    {edge.SettingsError, edge.AlreadyRunning, streams.Changed, streams.Overtaken, streams.SegmentError}
+    {
+        edge.SettingsError,
+        edge.AlreadyRunning,
+        streams.Changed,
+        streams.Overtaken,
+        streams.SegmentError,
+        keys.MasterKeyError,
+        keys.BrokenHistory,
+        keys.InvalidJwk,
+        keys.UnsupportedJwk,
+        keys.InvalidJwks,
+        keys.InvalidToken,
+    }
 )
 """Leaves of the error trees that no request can meet: they are handled, or happen at start."""
 

@@ -56,7 +56,8 @@ class PublishedFirst:
         if method not in {"GET", "HEAD"}:
             await _plain(send, 405, b'{"detail":"these documents can be read only"}', (b"allow", b"GET, HEAD, OPTIONS"))
             return
-        document = self._publication.discovery(tenant) if name.endswith("configuration") else self._publication.jwks(tenant, self._now())
+        now = self._now()
+        document = self._publication.discovery(tenant, now) if name.endswith("configuration") else self._publication.jwks(tenant, now)
         if document is None:
             await _plain(send, 404, b'{"detail":"there is no such tenant"}')
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
@@ -48,7 +48,7 @@ async def revoke_token(token_id: str, scope: _Admin, running: ThePlatform, by: T
     await tokens.revoke(running.control, running.tokens, scope, token_id, by, running.now())
 
 
-def _answer(token: Token) -> dict[str, object]:
+def _answer(token: Token) -> dict[str, Any]:
     return {
         "id": token.id,
         "name": token.name,

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from services.errors import Invalid
 from streams import position as positions
@@ -74,7 +74,7 @@ def opened(path: str) -> AbstractContextManager[BinaryIO]:
     file.seek(0)
     if magic != _GZIP_MAGIC:
         return closing(file)
-    return closing(gzip.GzipFile(fileobj=file))  # type: ignore[arg-type] -- a GzipFile reads like a BinaryIO
+    return closing(cast("BinaryIO", gzip.GzipFile(fileobj=file)))
 
 
 async def append_lines(

@@ -24,9 +24,9 @@ _array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Refusal(NamedTuple):
-    """An event that was not taken: its index in the request from 0, the reason by name, and in words."""
+    """An event that was not taken: its number in the request from 0, the reason by name, and in words."""
 
-    index: int
+    number: int
     reason: str
     detail: str
 

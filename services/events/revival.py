@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,7 +41,7 @@ async def revive(log: EventLog) -> Revived:
     done = Revived()
     ends = await log.ends(DEAD_LETTERS)
     async with log.follow(DEAD_LETTERS, GROUP, max_records=100) as subscription:
-        while any((await log.cursors(DEAD_LETTERS, GROUP)).get(partition, 1) < end for partition, end in ends.items()):
+        while await _before(log, ends):
             batch = await subscription.next()
             assert batch is not None, "there are records before the end"
             letters = [letter for letter in batch.records if letter.headers.get("reason") not in _OF_THE_INDEX]
@@ -48,3 +49,8 @@ async def revive(log: EventLog) -> Revived:
             done.revived += len(letters)
             done.kept += len(batch.records) - len(letters)
     return done
+
+
+async def _before(log: EventLog, ends: Mapping[int, int]) -> bool:
+    cursors = await log.cursors(DEAD_LETTERS, GROUP)
+    return any(max(cursors.get(partition, 0), 1) < end for partition, end in ends.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +14,7 @@ from streams.errors import CursorError, QueryError
 from streams.fields import BY_NAME, FIELDS
 from streams.processors.index import IndexProcessor
 from streams.query.parser import parse
-from streams.query.times import parse_duration, parse_time
+from streams.query.times import parse_time
 from streams.query.tree import And, Query, TimeRange
 from streams.scope import TenantScope
 from streams.search_index import Histogram, Hit, Place, SearchIndex, Sort, Values
@@ -21,6 +22,8 @@ from streams.search_index import Histogram, Hit, Place, SearchIndex, Sort, Value
 LATEST: Final = "latest"
 _EXPORT_PAGE: Final = 1000
 _TAIL: Final = ("tail",)
+_INTERVAL: Final = re.compile(r"([0-9]{1,6})([smhdw])")
+_UNITS: Final = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,8 @@ class Question:
             QueryError: with the position in `q`, or naming `since` or `until`.
         """
         query = parse(self.q, now=now)
-        first = _time("since", self.since, now)
-        end = _time("until", self.until, now)
+        first = moment("since", self.since, now) if self.since else None
+        end = moment("until", self.until, now) if self.until else None
         if first is not None and end is not None and first >= end:
             raise QueryError("`since` is not before `until`")
         if first is None and end is None:
@@ -125,7 +128,7 @@ class Search:
         Raises:
             QueryError: the question or the interval is not right, or there would be too many buckets.
         """
-        return await self._index.histogram(scope, question.query(now), interval=parse_duration(interval))
+        return await self._index.histogram(scope, question.query(now), interval=_interval(interval))
 
     async def count(self, scope: TenantScope, question: Question, *, now: int) -> int:
         """How many events there are.
@@ -157,10 +160,20 @@ def _place(after: str, mark: bytes) -> int:
     return unseal(after, mark).position
 
 
-def _time(name: str, text: str, now: int) -> int | None:
-    if not text:
-        return None
+def moment(name: str, text: str, now: int) -> int:
+    """The time that a parameter names, in epoch milliseconds; of a day, its beginning in UTC.
+
+    Raises:
+        QueryError: it names none; with the parameter's name.
+    """
     try:
-        return parse_time(text, now=now)
+        return parse_time(text, now=now, position=None).first
     except QueryError as error:
-        raise QueryError(f"`{name}`: {error}") from error
+        raise QueryError(f"{name}: {error}") from error
+
+
+def _interval(text: str) -> int:
+    match = _INTERVAL.fullmatch(text)
+    if match is None or int(match[1]) == 0:
+        raise QueryError(f"interval: {text[:40]!r} is none; write it as 30s, 15m, 1h, 1d or 1w")
+    return int(match[1]) * _UNITS[match[2]]

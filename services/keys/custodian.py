@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Final
 
-from keyvault import commands
+import msgspec
+
+from keyvault import commands, events
 from keyvault.due import due
 from keyvault.keeper import Keeper
-from keyvault.plan import Outcome, Plan
-from keyvault.ring import Ring
-from keyvault.signing import sign_claims
 from keyvault.key_store import KeyStore
+from keyvault.plan import Outcome, Plan
+from keyvault.policy import Policy
+from keyvault.ring import Ring
+from keyvault.signing import sign_token
 from services.errors import Invalid, Reused
+from services.keys.metrics import KEY_EVENTS, SIGN_SECONDS
 from services.keys.rings import Rings, control_event, key_event
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlEvent, ControlLog, Projection
@@ -30,9 +35,17 @@ Planning = Callable[[Ring, int], Plan]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a command came to, and the ring after it."""
+    """What a command came to.
 
-    plan: Plan
+    Attributes:
+        kid: the key that it is about, if any.
+        warning: whom it may break, in words for people, or None.
+        ring: the ring after it.
+    """
+
+    outcome: Outcome
+    kid: str | None
+    warning: str | None
     ring: Ring
 
 
@@ -40,14 +53,14 @@ class Commands(Projection):
     """Which `Idempotency-Key` stood for which command, folded from the control log: so it survives restarts, on every node."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, dict[str, tuple[str, int]]] = defaultdict(dict)
+        self._seen: dict[str, dict[str, str]] = defaultdict(dict)
 
     def apply(self, key: str, event: ControlEvent) -> None:
-        """Remembers `command`, which is the key and the command's fingerprint."""
+        """Remembers `command`: the command's fingerprint, a line break, the key."""
         if event.command is not None:
-            name, _, fingerprint = event.command.partition(" ")
+            fingerprint, _, name = event.command.partition("\n")
             seen = self._seen[key]
-            seen[name] = (fingerprint, event.at)
+            seen[name] = fingerprint
             if len(seen) > _REMEMBERED:
                 del seen[next(iter(seen))]
 
@@ -60,7 +73,7 @@ class Commands(Projection):
         known = self._seen[tenant].get(name)
         if known is None:
             return False
-        if known[0] != fingerprint:
+        if known != fingerprint:
             raise Reused(f"Idempotency-Key {name!r} was used for another command; take a new key for a new request")
         return True
 
@@ -82,7 +95,8 @@ class Custodian:
 
     async def settle(self, scope: TenantScope) -> None:
         """Does what is due now. What the key store can't do now stays due."""
-        if self._tenants.exists(scope.tenant) and due(self._rings.of(scope.tenant), self._rings.of(scope.tenant).policy, self._now()):
+        ring = self._rings.of(scope.tenant)
+        if self._tenants.exists(scope.tenant) and due(ring, ring.policy, self._now()):
             await self._carry_out(scope, lambda ring, now: commands.scheduled(ring, ring.policy, now), by=SCHEDULER)
 
     async def rotate(self, scope: TenantScope, *, activate: bool, reason: str | None, by: str, command: str | None) -> Done:
@@ -124,9 +138,59 @@ class Custodian:
 
     async def past(self, scope: TenantScope, at: int) -> Ring:
         """The ring as it was at a time (epoch milliseconds)."""
-        events = []
+        found: list[events.KeyEvent] = []
         start = 0
         while records := await self._log.read(CONTROL, key=scope.tenant, start=start, limit=1000):
             start = records[-1].offset + 1
-            events += [found for record in records if (found := key_event(decode_record(record.value))) is not None]
-        return Ring.at(events, at)
+            decoded = (key_event(msgspec.json.decode(record.value, type=ControlEvent)) for record in records)
+            found += [event for event in decoded if event is not None]
+        return Ring.at(found, at)
+
+    async def change_policy(self, scope: TenantScope, policy: Policy, *, by: str, command: str | None) -> Done:
+        """Sets another policy, and does what it makes due; see `keyvault.commands.change_policy`."""
+
+        def plan(ring: Ring, now: int) -> Plan:
+            return commands.change_policy(ring, policy, now)
+
+        done = await self._command(scope, plan, by, command, f"policy {policy.render()}")
+        await self.settle(scope)
+        return done
+
+    async def sign(self, scope: TenantScope, claims: Mapping[str, Any], issuer: str) -> str:
+        """The claims as a JWT, signed by the active key; see `keyvault.signing`."""
+        ring = self._rings.of(scope.tenant)
+        started = perf_counter()
+        token = await sign_token(self._store, scope, ring, claims, issuer=issuer, now=self._now())
+        SIGN_SECONDS.observe(perf_counter() - started)
+        return token
+
+    async def _command(self, scope: TenantScope, planning: Planning, by: str, command: str | None, fingerprint: str) -> Done:
+        if command is not None and not 0 < len(command) <= 255:
+            raise Invalid("Idempotency-Key must have 1 to 255 characters")
+        return await self._carry_out(scope, planning, by=by, command=(fingerprint, command) if command is not None else None)
+
+    async def _carry_out(self, scope: TenantScope, planning: Planning, *, by: str, command: tuple[str, str] | None = None) -> Done:
+        done: Done | None = None
+
+        async def decide() -> Sequence[ControlEvent]:
+            nonlocal done
+            ring, now = self._rings.of(scope.tenant), self._now()
+            if command is not None and self._seen.check(scope.tenant, command[1], command[0]):
+                kid = ring.active.kid if ring.active is not None else None
+                done = Done(Outcome.UNCHANGED, kid, None, ring)
+                return []
+            plan = planning(ring, now)
+            decided = await self._keeper.carry_out(scope, ring, plan)
+            after = ring
+            for event in decided:
+                after = after.apply(event)
+            prepared = (event.kid for event in decided if isinstance(event, events.KeyPrepared))
+            done = Done(plan.outcome, plan.kid or next(prepared, None), plan.warning, after)
+            stamp = "\n".join(command) if command is not None else None
+            return [control_event(event, by, stamp) for event in decided]
+
+        appended = await self._control.commit(scope.tenant, decide)
+        assert done is not None, "commit decides"
+        for event in appended:
+            KEY_EVENTS.labels(event.type).inc()
+        return done

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from keyvault import base64url
-from keyvault.jwks import Jwks
 from keyvault.ring import Ring
 from services.keys.rings import Rings
 from services.tenants.commands import issuer_of
@@ -52,7 +51,7 @@ class Publication:
         self._rings = rings
         self._issuer_base = issuer_base
         self._jwks: dict[str, _Held] = {}
-        self._discovery: dict[str, tuple[Tenant, Document]] = {}
+        self._discovery: dict[str, tuple[Tenant, tuple[str, ...], Document]] = {}
 
     def jwks(self, tenant: str, now: int) -> Document | None:
         """The tenant's JWKS now, or None if there is no such tenant."""
@@ -61,12 +60,13 @@ class Publication:
         ring = self._rings.of(tenant)
         held = self._jwks.get(tenant)
         if held is None or held.ring is not ring or (held.until is not None and now >= held.until):
-            jwks = Jwks.of(key.jwk for key in ring.published(now))
-            max_age = self._rings.policy(tenant).jwks_max_age // 1000
-            held = self._jwks[tenant] = _Held(ring, _next_change(ring, now), Document(jwks.body, jwks.etag, max_age))
+            # A node whose clock is behind must not show a ring before its last event.
+            jwks = ring.jwks(max(now, ring.changed_at))
+            document = Document(jwks.body, jwks.etag, ring.policy.jwks_max_age // 1000)
+            held = self._jwks[tenant] = _Held(ring, ring.next_change(now), document)
         return held.document
 
-    def discovery(self, tenant: str) -> Document | None:
+    def discovery(self, tenant: str, now: int) -> Document | None:
         """The tenant's OpenID provider metadata (OpenID Connect Discovery 1.0, section 3), or None if there is no such tenant.
 
         Tenantry publishes keys and signs tokens; the endpoints that log people in are the identity provider's, which serves
@@ -76,25 +76,19 @@ class Publication:
             return None
         found = self._tenants.find(tenant)
         assert found is not None
+        algorithms = tuple(sorted({key.algorithm.value for key in self._rings.of(tenant).published(now)}))
         held = self._discovery.get(tenant)
-        if held is None or held[0] is not found:
-            held = self._discovery[tenant] = (found, self._metadata(found))
-        return held[1]
+        if held is None or held[:2] != (found, algorithms):
+            held = self._discovery[tenant] = (found, algorithms, self._metadata(found, algorithms))
+        return held[2]
 
-    def _metadata(self, tenant: Tenant) -> Document:
-        algorithms = self._rings.policy(tenant.id).algorithm
+    def _metadata(self, tenant: Tenant, algorithms: tuple[str, ...]) -> Document:
         metadata = {
             "issuer": issuer_of(tenant, self._issuer_base),
             "jwks_uri": f"{self._issuer_base}/t/{tenant.id}/jwks.json",
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": [algorithms.value],
+            "id_token_signing_alg_values_supported": algorithms,
         }
         body = json.dumps(metadata, separators=(",", ":")).encode()
         return Document(body, f'"{base64url.encode(hashlib.sha256(body).digest()[:18])}"', _DISCOVERY_MAX_AGE)
-
-
-def _next_change(ring: Ring, now: int) -> int | None:
-    """When a deactivated key's publication ends by itself."""
-    ends = [key.publish_until for key in ring.published(now) if key.publish_until is not None]
-    return min(ends, default=None)

@@ -1,0 +1,168 @@
+"""Routes of a tenant's keys: the ring, its policy, commands, signing, and the JWKS of the past."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Header, Query, Response
+
+from keyvault.due import activates_at, ready_at
+from keyvault.key import Key
+from keyvault.plan import Outcome
+from keyvault.policy import Policy
+from keyvault.ring import Ring
+from services.access.scopes import Scope
+from services.api.edge import ThePlatform, ThePrincipal, needs
+from services.api.models import ReasonBody, RotateBody, SignAnswer, SignBody
+from services.errors import Invalid
+from services.events.search import moment
+from services.keys.custodian import Done
+from services.tenants.commands import issuer_of
+from streams.event import iso
+from streams.scope import TenantScope
+
+router = APIRouter(tags=["keys"])
+_Reader = Annotated[TenantScope, Depends(needs(Scope.KEYS_READ))]
+_Rotator = Annotated[TenantScope, Depends(needs(Scope.KEYS_ROTATE))]
+_Revoker = Annotated[TenantScope, Depends(needs(Scope.KEYS_REVOKE))]
+_Signer = Annotated[TenantScope, Depends(needs(Scope.TOKENS_SIGN))]
+_Command = Annotated[str | None, Header(alias="Idempotency-Key", description="The same command with the same key again changes nothing")]
+
+_KEYS_EXAMPLE = {
+    "keys": [
+        {
+            "kid": "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
+            "ordinal": 1,
+            "algorithm": "RS256",
+            "state": "active",
+            "published_at": "2026-11-23T10:00:00.000Z",
+            "activated_at": "2026-11-23T10:00:00.000Z",
+        }
+    ]
+}
+
+
+@router.get(
+    "/v1/tenants/{tenant}/keys",
+    summary="Shows the key ring",
+    responses={200: {"content": {"application/json": {"example": _KEYS_EXAMPLE}}}},
+)
+async def list_keys(scope: _Reader, running: ThePlatform) -> dict[str, Any]:
+    """Every key there ever was, newest first, with its state (NIST SP 800-57) and times. Never a private half."""
+    ring = running.rings.of(scope.tenant)
+    return {"keys": [_key(ring, key) for key in reversed(ring.keys)]}
+
+
+@router.get("/v1/tenants/{tenant}/keys/policy", summary="Shows the rotation policy")
+async def get_policy(scope: _Reader, running: ThePlatform) -> dict[str, Any]:
+    """Durations are ISO 8601."""
+    return running.rings.of(scope.tenant).policy.render()
+
+
+@router.put("/v1/tenants/{tenant}/keys/policy", summary="Sets the rotation policy")
+async def put_policy(
+    scope: _Rotator,
+    body: Annotated[dict[str, Any], Body(examples=[{"algorithm": "ES256", "rotation_period": "P30D"}])],
+    running: ThePlatform,
+    by: ThePrincipal,
+    command: _Command = None,
+) -> dict[str, Any]:
+    """What is left out takes its default. The policy is judged as a whole: one that would break relying parties is refused."""
+    done = await running.custodian.change_policy(scope, Policy.parse(body), by=by.id, command=command)
+    return done.ring.policy.render()
+
+
+@router.post(
+    "/v1/tenants/{tenant}/keys/rotate",
+    summary="Rotates: prepares the next key, or activates it when it is due",
+    responses={201: {"description": "A standby was created; it activates at `activates_at`"}},
+)
+async def rotate(
+    scope: _Rotator, body: RotateBody, running: ThePlatform, by: ThePrincipal, response: Response, command: _Command = None
+) -> dict[str, Any]:
+    """Without a standby one is created (201). One that is not due is answered with `activates_at`. One that is due signs.
+
+    `activate` forces it, and needs a reason; the answer's `warning` says whom that may break.
+    """
+    done = await running.custodian.rotate(scope, activate=body.activate, reason=body.reason, by=by.id, command=command)
+    if done.outcome is Outcome.CREATED:
+        response.status_code = HTTPStatus.CREATED
+    return _done(done)
+
+
+@router.post("/v1/tenants/{tenant}/keys/{kid}/activate", summary="Lets a standby key sign")
+async def activate(
+    kid: str,
+    scope: _Rotator,
+    running: ThePlatform,
+    by: ThePrincipal,
+    body: ReasonBody | None = None,
+    command: _Command = None,
+) -> dict[str, Any]:
+    """At once if it is due; before, with a reason, and then the answer's `warning` says whom that may break."""
+    reason = body.reason if body is not None else None
+    return _done(await running.custodian.activate(scope, kid, reason=reason, by=by.id, command=command))
+
+
+@router.post("/v1/tenants/{tenant}/keys/{kid}/compromise", summary="Reports a key as compromised")
+async def compromise(
+    kid: str, scope: _Revoker, body: ReasonBody, running: ThePlatform, by: ThePrincipal, command: _Command = None
+) -> dict[str, Any]:
+    """It leaves the JWKS at once, and a successor signs. If the key store is away it leaves all the same, and signing answers 503."""
+    return _done(await running.custodian.compromise(scope, kid, reason=body.reason, by=by.id, command=command))
+
+
+@router.post("/v1/tenants/{tenant}/keys/{kid}/destroy", summary="Destroys a key")
+async def destroy(kid: str, scope: _Revoker, running: ThePlatform, by: ThePrincipal, command: _Command = None) -> dict[str, Any]:
+    """The key store forgets the private half, for good. Only of a key that nothing needs any more."""
+    return _done(await running.custodian.destroy(scope, kid, by=by.id, command=command))
+
+
+@router.post("/v1/tenants/{tenant}/tokens/sign", summary="Signs a token")
+async def sign(scope: _Signer, body: SignBody, running: ThePlatform, response: Response) -> SignAnswer:
+    """For identity providers: claims in, JWT out, signed by the active key. `iss`, `iat` and the lifetime are the service's to set."""
+    tenant = running.tenants.find(scope.tenant)
+    assert tenant is not None, "the scope was entered"
+    token = await running.custodian.sign(scope, body.claims, issuer_of(tenant, running.settings.issuer_base))
+    response.headers["Cache-Control"] = "no-store"
+    return SignAnswer(token=token)
+
+
+@router.get("/t/{tenant}/jwks.json", summary="The JWKS, now (public) or at a time in the past (with `keys:read`)", tags=["public"])
+async def past_jwks(
+    scope: _Reader, running: ThePlatform, at: Annotated[str, Query(description="ISO 8601 with a zone", examples=["2026-11-23T10:00:00Z"])]
+) -> Response:
+    """Without `at` it is public and cacheable; with it, it needs a token, and is what was published then."""
+    now = running.now()
+    time = moment("at", at, now)
+    if time > now:
+        raise Invalid("at: is in the future, of which nobody knows the keys")
+    ring = await running.custodian.past(scope, time)
+    return Response(ring.jwks(time).body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _done(done: Done) -> dict[str, Any]:
+    ring = done.ring
+    answer: dict[str, Any] = {"outcome": done.outcome.value, "active": ring.active.kid if ring.active else None}
+    if done.kid is not None:
+        answer |= _key(ring, ring.find(done.kid))
+    if done.warning is not None:
+        answer["warning"] = done.warning
+    return answer
+
+
+def _key(ring: Ring, key: Key) -> dict[str, Any]:
+    times = {
+        name: iso(value)
+        for name in ("published_at", "activated_at", "deactivated_at", "publish_until", "compromised_at", "destroyed_at")
+        if (value := getattr(key, name)) is not None
+    }
+    answer: dict[str, Any] = {"kid": key.kid, "ordinal": key.ordinal, "algorithm": key.algorithm.value, "state": key.state.value, **times}
+    if ring.standby is not None and key.kid == ring.standby.kid:
+        scheduled = activates_at(ring, ring.policy)
+        answer["ready_at"] = iso(ready_at(key, ring.policy))
+        answer["activates_at"] = iso(scheduled) if scheduled is not None else None
+    if key.compromise_reason is not None:
+        answer["reason"] = key.compromise_reason
+    return answer
