@@ -98,12 +98,17 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
                 f"rotation_period must exceed publish_ahead ({render_duration(self.publish_ahead)}), "
                 "or the next key can't be published long enough before its turn"
             )
-        if not found and (room := self._fewest_keys()) > self.max_published_keys:
-            found.append(
-                f"max_published_keys must be at least {room} with these durations: old keys stay published for max_token_lifetime plus "
-                "clock_skew, and would leave no room for the next key; or make rotation_period longer"
-            )
         return found
+
+    def warnings(self) -> list[str]:
+        """What is safe, but will not go as the settings say; for whoever sets the policy."""
+        if (fewest := self._fewest_keys()) <= self.max_published_keys:
+            return []
+        warning = (
+            "rotation_period will not be kept: old keys stay published for max_token_lifetime plus clock_skew, so with these durations "
+            f"{fewest} keys would have to be published at once, and max_published_keys is {self.max_published_keys}; rotations wait for room"
+        )
+        return [warning]
 
     def _fewest_keys(self) -> int:
         """How many published keys keep the rhythm.

@@ -1,0 +1,59 @@
+"""Key events come back from their JSON, whoever wrote it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from keyvault import events
+from keyvault.algorithms import Algorithm
+from keyvault.errors import BrokenHistory
+from keyvault.events import KeyActivated, KeyCompromised, KeyDeactivated, KeyDestroyed, KeyEvent, KeyPrepared, PolicyChanged
+from keyvault.policy import Policy
+from tests.keyvault.made import NOW, jwk
+
+ALL: list[KeyEvent] = [
+    KeyPrepared(at=NOW, kid=jwk(1).kid, ordinal=1, algorithm=Algorithm.EDDSA, jwk=jwk(1), emergency=True),
+    KeyActivated(at=NOW, kid="k", token_lifetime=3_600_000, forced="why not"),
+    KeyActivated(at=NOW, kid="k", token_lifetime=3_600_000),
+    KeyDeactivated(at=NOW, kid="k", publish_until=NOW + 1),
+    KeyCompromised(at=NOW, kid="k", reason="found on a USB stick"),
+    KeyDestroyed(at=NOW, kid="k"),
+    PolicyChanged(at=NOW, policy=Policy(algorithm=Algorithm.ES384, clock_skew=0)),
+]
+
+
+@pytest.mark.parametrize("event", ALL, ids=lambda event: type(event).__name__)
+def test_an_event_comes_back_from_its_json(event: KeyEvent) -> None:
+    assert events.decode(json.loads(json.dumps(events.encode(event)))) == event
+
+
+def test_the_names_of_the_events() -> None:
+    assert {events.encode(event)["type"] for event in ALL} == set(events.TYPES)
+
+
+def test_the_public_half_is_in_the_event() -> None:
+    assert events.encode(ALL[0])["jwk"] == jwk(1).to_dict()
+
+
+def test_fields_of_a_newer_version_are_left_out() -> None:
+    data = {**events.encode(ALL[3]), "approved_by": ["ada", "grace"]}
+    assert events.decode(data) == ALL[3]
+    policy = events.encode(ALL[6])
+    policy["policy"]["waves"] = 5
+    assert events.decode(policy) == ALL[6]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({}, "None is not a key event"),
+        ({"type": "key_imported", "at": 1}, "'key_imported' is not a key event that this version knows"),
+        ({"type": "key_destroyed", "at": 1}, "kid"),
+        ({"type": "key_destroyed", "at": "1", "kid": "k"}, "at"),
+    ],
+)
+def test_what_is_no_known_event_is_refused(data: dict[str, object], message: str) -> None:
+    with pytest.raises(BrokenHistory, match=message):
+        events.decode(data)
