@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import ClassVar, Final, NamedTuple
 
 import structlog
 
@@ -21,6 +21,7 @@ from streams.segment import Encoded, segments
 from streams.source_map import SourceMap
 
 _log = structlog.get_logger(__name__)
+_AT_ONCE: Final = 50
 
 
 class Routed(NamedTuple):
@@ -42,8 +43,17 @@ class Router(Processor):
         self._place = Place(sources)
 
     async def process(self, batch: Batch) -> Sequence[NewRecord]:
-        """The segments and dead letters of the batch."""
-        routed = await asyncio.to_thread(self.route, batch.records)
+        """The segments and dead letters of the batch.
+
+        On the event loop, a millisecond at a time: in a thread it would fight for Python's global lock with the search index,
+        which gives it up for every document it writes.
+        """
+        routing = _Routing(self._place)
+        for number, raw in enumerate(_raw(batch.records)):
+            routing.take(raw)
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)
+        routed = routing.routed()
         EVENTS_ROUTED.inc(routed.events)
         for reason, count in routed.dead.items():
             DEAD_LETTERS_TOTAL.labels(reason).inc(count)
@@ -51,40 +61,57 @@ class Router(Processor):
 
     def route(self, records: Iterable[Record]) -> Routed:
         """Routes the raw events of the records. A tenant's events keep the order in which they came."""
+        routing = _Routing(self._place)
+        for raw in _raw(records):
+            routing.take(raw)
+        return routing.routed()
+
+
+class _Routing:
+    """The routing of one batch."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
         # By tenant, then in runs of the same ingest: whoever waits for an ingest finds its segments by their header.
-        tenants: dict[str, list[tuple[str | None, list[Encoded]]]] = defaultdict(list)
-        letters: list[NewRecord] = []
-        dead: Counter[str] = Counter()
-        events = ignored = 0
-        for record in records:
-            for raw in raw_events(record):
-                try:
-                    placed = self._place(raw)
-                except DecodeError as error:
-                    letters.append(dead_letter(raw, Reason(error.reason), str(error)))
-                    dead[error.reason] += 1
-                    continue
-                except Exception:  # noqa: BLE001 -- see the next line
-                    # A bug of ours must not hold up the events behind it; this one is kept, and comes back once it is mended.
-                    _log.exception("router_failed", identity=raw.identity)
-                    letters.append(dead_letter(raw, Reason.INTERNAL_ERROR, "Tenantry failed to place this event: see its log, then replay"))
-                    dead[Reason.INTERNAL_ERROR] += 1
-                    continue
-                if placed is None:
-                    ignored += 1
-                    continue
-                events += 1
-                _append(tenants[placed.tenant], raw, placed.encoded)
+        self._tenants: dict[str, list[tuple[str | None, list[Encoded]]]] = defaultdict(list)
+        self._letters: list[NewRecord] = []
+        self._dead: Counter[str] = Counter()
+        self._events = self._ignored = 0
+
+    def take(self, raw: RawEvent) -> None:
+        try:
+            placed = self._place(raw)
+        except DecodeError as error:
+            self._bury(raw, Reason(error.reason), str(error))
+            return
+        except Exception:  # noqa: BLE001 -- see the next line
+            # A bug of ours must not hold up the events behind it; this one is kept, and comes back once it is mended.
+            _log.exception("router_failed", identity=raw.identity)
+            self._bury(raw, Reason.INTERNAL_ERROR, "Tenantry failed to place this event: see its log, then replay")
+            return
+        if placed is None:
+            self._ignored += 1
+            return
+        self._events += 1
+        runs = self._tenants[placed.tenant]
+        if not runs or runs[-1][0] != raw.ingest:
+            runs.append((raw.ingest, []))
+        runs[-1][1].append(placed.encoded)
+
+    def routed(self) -> Routed:
         outputs = [
             record
-            for tenant, runs in tenants.items()
+            for tenant, runs in self._tenants.items()
             for ingest, run in runs
             for record in segments(TenantScope(tenant), run, **({"ingest": ingest} if ingest else {}))
         ]
-        return Routed((*outputs, *letters), events, ignored, dead)
+        return Routed((*outputs, *self._letters), self._events, self._ignored, self._dead)
+
+    def _bury(self, raw: RawEvent, reason: Reason, message: str) -> None:
+        self._letters.append(dead_letter(raw, reason, message))
+        self._dead[reason] += 1
 
 
-def _append(runs: list[tuple[str | None, list[Encoded]]], raw: RawEvent, encoded: Encoded) -> None:
-    if not runs or runs[-1][0] != raw.ingest:
-        runs.append((raw.ingest, []))
-    runs[-1][1].append(encoded)
+def _raw(records: Iterable[Record]) -> Iterator[RawEvent]:
+    for record in records:
+        yield from raw_events(record)

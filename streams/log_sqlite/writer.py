@@ -92,7 +92,7 @@ def _transact(connection: sqlite3.Connection, operations: Sequence[Operation]) -
             connection.execute("SAVEPOINT one")
             try:
                 results.append(operation(connection))
-            except LogError as error:
+            except (LogError, ValueError) as error:
                 connection.execute("ROLLBACK TO one")
                 results.append(error)
             connection.execute("RELEASE one")

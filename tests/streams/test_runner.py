@@ -1,0 +1,100 @@
+"""The embedded runner: nothing is passed over, and a stop lets a batch finish."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from streams.errors import IndexUnavailable
+from streams.event_log import DEAD_LETTERS, IDP_EVENTS, Batch, NewRecord
+from streams.log_sqlite import SqliteEventLog
+from streams.processors.processor import Processor
+from streams.runner import EmbeddedRunner
+
+
+class Copies(Processor):
+    """Copies each record to the dead letters; fails first, if told so."""
+
+    name: ClassVar[str] = "copies"
+    stream: ClassVar[str] = IDP_EVENTS
+
+    def __init__(self, failures: Sequence[Exception] = ()) -> None:
+        self.failures = list(failures)
+        self.begun = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+
+    async def process(self, batch: Batch) -> Sequence[NewRecord]:
+        self.begun.set()
+        await self.may_end.wait()
+        if self.failures:
+            raise self.failures.pop(0)
+        return [NewRecord(DEAD_LETTERS, record.value) for record in batch.records]
+
+
+@pytest.fixture
+async def log(tmp_path: Path) -> AsyncIterator[SqliteEventLog]:
+    opened = SqliteEventLog(tmp_path / "log.sqlite")
+    yield opened
+    await opened.close()
+
+
+async def copied(log: SqliteEventLog, count: int) -> list[bytes]:
+    values: list[bytes] = []
+    async with asyncio.timeout(30), log.follow(DEAD_LETTERS, None) as copies:
+        while len(values) < count:
+            batch = await copies.next()
+            assert batch is not None
+            values += [record.value for record in batch.records]
+    return values
+
+
+async def test_everything_is_processed_once_and_in_order(log: SqliteEventLog) -> None:
+    runner = EmbeddedRunner(log, [Copies()], max_records=3)
+    runner.start()
+    for n in range(10):
+        await log.append([NewRecord(IDP_EVENTS, b"%d" % n)])
+    assert await copied(log, 10) == [b"%d" % n for n in range(10)]
+    await runner.stop()
+    assert await runner.lag() == {"copies": 0}
+
+
+@pytest.mark.parametrize("error", [IndexUnavailable("away"), ValueError("a bug")])
+async def test_a_batch_that_fails_is_tried_again(log: SqliteEventLog, error: Exception) -> None:
+    await log.append([NewRecord(IDP_EVENTS, b"a")])
+    runner = EmbeddedRunner(log, [Copies([error])])
+    runner.start()
+    assert await copied(log, 1) == [b"a"]
+    await runner.stop()
+
+
+async def test_a_stop_lets_the_batch_under_way_finish(log: SqliteEventLog) -> None:
+    await log.append([NewRecord(IDP_EVENTS, b"a")])
+    copies = Copies()
+    copies.may_end.clear()
+    runner = EmbeddedRunner(log, [copies])
+    runner.start()
+    await copies.begun.wait()
+    stopping = asyncio.create_task(runner.stop())
+    await asyncio.sleep(0)
+    copies.may_end.set()
+    await stopping
+    assert await copied(log, 1) == [b"a"]
+
+
+async def test_two_runners_of_one_group_double_nothing(log: SqliteEventLog, tmp_path: Path) -> None:
+    other = SqliteEventLog(tmp_path / "log.sqlite")
+    runners = [EmbeddedRunner(log, [Copies()], max_records=1), EmbeddedRunner(other, [Copies()], max_records=1)]
+    for runner in runners:
+        runner.start()
+    for n in range(30):
+        await log.append([NewRecord(IDP_EVENTS, b"%d" % n)])
+    assert await copied(log, 30) == [b"%d" % n for n in range(30)]
+    for runner in runners:
+        await runner.stop()
+    assert len(await log.read(DEAD_LETTERS)) == 30
+    await other.close()
