@@ -92,7 +92,10 @@ def room(ring: Ring, policy: Policy, now: int) -> int:
 
 
 def due(ring: Ring, policy: Policy, now: int) -> list[Action]:
-    """What the ring needs now, in order. Once it is done, the same question has an empty answer.
+    """What the ring needs now, in order.
+
+    Once it is done, the same question has an empty answer. Only a standby that was replaced is destroyed one answer later, when nothing
+    can activate it any more.
 
     - No active key (a new ring, or a compromise while the key store was away): the standby signs, or else a new key.
     - A standby of another algorithm than the policy's is replaced; it never signed, so nobody misses it.

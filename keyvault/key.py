@@ -56,5 +56,7 @@ class Key:
     def published(self, now: int) -> bool:
         """Whether the JWKS shows it."""
         if self.state is KeyState.DEACTIVATED:
-            return self.publish_until is not None and now < self.publish_until
+            # A standby that was withdrawn left at once, even for a node whose clock is behind.
+            until, since = self.publish_until, self.deactivated_at
+            return until is not None and since is not None and since < until and now < until
         return self.state in {KeyState.PRE_ACTIVATION, KeyState.ACTIVE}

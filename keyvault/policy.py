@@ -106,7 +106,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             return []
         warning = (
             "rotation_period will not be kept: old keys stay published for max_token_lifetime plus clock_skew, so with these durations "
-            f"{fewest} keys would have to be published at once, and max_published_keys is {self.max_published_keys}; rotations wait for room"
+            f"{fewest} keys would have to be published at once, but max_published_keys is {self.max_published_keys}; rotations wait"
         )
         return [warning]
 

@@ -72,7 +72,10 @@ class Ring:
         return self.keys[-1].ordinal + 1 if self.keys else 1
 
     def published(self, now: int) -> tuple[Key, ...]:
-        """The keys of the JWKS at `now`, which is not before the last event: the active one first, then the newest first."""
+        """The keys of the JWKS at `now`: the active one first, then the newest first.
+
+        For a time before the last event, take `Ring.at`. A clock that is somewhat behind the log does no harm: keys stay longer.
+        """
         shown = [key for key in self.keys if key.published(now)]
         return tuple(sorted(shown, key=lambda key: (key.state is not KeyState.ACTIVE, -key.ordinal)))
 

@@ -1,0 +1,203 @@
+"""What holds for a key ring whatever people do, whatever the clock says, and whenever the key store is away."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, assume, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from keyvault import commands, events
+from keyvault.algorithms import Algorithm
+from keyvault.due import Destroy, due, next_due, ready_at
+from keyvault.durations import DAY, HOUR, MINUTE, SECOND
+from keyvault.errors import NotYetDue, TooManyPublishedKeys, WrongState
+from keyvault.events import KeyActivated, KeyPrepared
+from keyvault.jwks import Jwks
+from keyvault.key import KeyState
+from keyvault.plan import Plan
+from keyvault.ring import Ring
+from tests.keyvault.made import NOW, POLICY, History
+
+WHY = "because"
+POLICIES = [
+    POLICY,
+    msgspec.structs.replace(POLICY, algorithm=Algorithm.ES256),
+    msgspec.structs.replace(POLICY, max_token_lifetime=24 * HOUR, max_published_keys=3),
+    msgspec.structs.replace(POLICY, rotation_period=DAY + 2 * HOUR, max_published_keys=8),
+    msgspec.structs.replace(
+        POLICY,
+        rotation_period=6 * SECOND,
+        publish_ahead=2 * SECOND,
+        max_token_lifetime=SECOND,
+        clock_skew=0,
+        jwks_max_age=SECOND,
+    ),
+]
+STEPS = [1, 500, SECOND, 3 * SECOND, MINUTE, 10 * MINUTE, HOUR, 25 * HOUR, 30 * DAY, 91 * DAY]
+
+
+class RingMachine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.history = History()
+        self.now = NOW
+        self.latest = NOW  # the clock of a node may jump back; time itself does not
+        self.away = False
+        self.tokens: list[tuple[str, int]] = []  # kid, expires at
+        self.snapshots: dict[int, Jwks] = {}
+        self.orphaned = False  # the active key was compromised while the store was away
+        self.change_policy(POLICY)
+        self.settle()
+
+    @property
+    def ring(self) -> Ring:
+        return self.history.ring
+
+    def carry_out(self, plan: Plan) -> None:
+        """Carries the plan out, and looks at each event that comes of it."""
+        before, policy = self.ring, self.ring.policy
+        if self.away and not plan.best_effort and (plan.creations or plan.destructions):
+            return  # the keeper raises KeyStoreUnavailable
+        count = len(before.published(self.now))
+        for event in self.history.carry_out(plan, away=self.away):
+            assert event.at >= before.changed_at
+            # Those taken earlier in the same millisecond, and those of a future that the clock jumped back from.
+            self.snapshots = {moment: jwks for moment, jwks in self.snapshots.items() if moment < event.at}
+            if isinstance(event, KeyActivated) and event.forced is None and before.active is not None:
+                assert event.at >= ready_at(self.ring.find(event.kid), policy)
+            if isinstance(event, KeyPrepared) and before.active is not None:
+                assert len(self.ring.published(self.now)) <= max(policy.max_published_keys, count)
+        if self.ring.active is not None:
+            self.orphaned = False
+        elif before.active is not None:
+            assert self.away
+            assert before.standby is None
+            self.orphaned = True
+
+    @rule()
+    def settle(self) -> None:
+        self.carry_out(commands.scheduled(self.ring, self.ring.policy, self.now))
+        if not self.away:
+            withdrawn = due(self.ring, self.ring.policy, self.now)  # a standby that was replaced may be destroyed next
+            assert all(isinstance(action, Destroy) for action in withdrawn)
+            self.carry_out(commands.scheduled(self.ring, self.ring.policy, self.now))
+            assert due(self.ring, self.ring.policy, self.now) == []
+            wake = next_due(self.ring, self.ring.policy, self.now)
+            assert wake is not None
+            assert wake > self.now
+            assert due(self.ring, self.ring.policy, wake)
+            if wake > self.now + 1:
+                assert due(self.ring, self.ring.policy, wake - 1) == []
+
+    @rule(activate=st.booleans())
+    def rotate(self, activate: bool) -> None:
+        try:
+            plan = commands.rotate(self.ring, self.ring.policy, self.now, activate=activate, reason=WHY)
+        except TooManyPublishedKeys:
+            assert len(self.ring.published(self.now)) >= self.ring.policy.max_published_keys
+            return
+        self.carry_out(plan)
+
+    @rule(data=st.data(), reason=st.sampled_from([None, WHY]))
+    @precondition(lambda self: self.ring.keys)
+    def activate(self, data: st.DataObject, reason: str | None) -> None:
+        key = data.draw(st.sampled_from(self.ring.keys[-4:]))
+        try:
+            plan = commands.activate(self.ring, self.ring.policy, self.now, key.kid, reason=reason)
+        except NotYetDue:
+            assert reason is None
+            return
+        except WrongState:
+            return
+        self.carry_out(plan)
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.ring.keys)
+    def compromise(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(self.ring.keys[-4:]))
+        assume(key.state is not KeyState.DESTROYED)
+        self.carry_out(commands.compromise(self.ring, self.ring.policy, self.now, key.kid, reason=WHY))
+        assert self.ring.find(key.kid).state is KeyState.COMPROMISED
+        assert self.ring.jwks(self.now).find(key.kid) is None
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.ring.keys)
+    def destroy(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(self.ring.keys[-4:]))
+        try:
+            plan = commands.destroy(self.ring, self.ring.policy, self.now, key.kid)
+        except (NotYetDue, WrongState):
+            return
+        self.carry_out(plan)
+
+    @rule(policy=st.sampled_from(POLICIES))
+    def change_policy(self, policy: object) -> None:
+        assert isinstance(policy, type(POLICY))
+        self.carry_out(commands.change_policy(self.ring, policy, self.now))
+
+    @rule()
+    def the_store_leaves_or_comes_back(self) -> None:
+        self.away = not self.away
+
+    @rule(step=st.sampled_from(STEPS))
+    def time_passes(self, step: int) -> None:
+        self.now += step
+
+    @rule(step=st.sampled_from(STEPS[:7]))
+    def the_clock_jumps_back(self, step: int) -> None:
+        self.now -= step
+
+    @rule()
+    def time_passes_until_something_is_due(self) -> None:
+        self.now = max(self.now, next_due(self.ring, self.ring.policy, self.now) or 0)
+
+    @rule()
+    def sign(self) -> None:
+        if self.ring.active is not None:
+            self.tokens.append((self.ring.active.kid, self.now + self.ring.policy.max_token_lifetime))
+
+    @rule()
+    def remember_the_jwks(self) -> None:
+        if self.now >= self.ring.changed_at:
+            self.snapshots[self.now] = self.ring.jwks(self.now)
+
+    @invariant()
+    def exactly_one_key_is_active(self) -> None:
+        active = [key for key in self.ring.keys if key.state is KeyState.ACTIVE]
+        assert len(active) == (0 if self.orphaned else 1)
+        assert sum(key.state is KeyState.PRE_ACTIVATION for key in self.ring.keys) <= 1
+
+    @invariant()
+    def every_token_that_has_not_expired_verifies_unless_its_key_was_compromised(self) -> None:
+        self.latest = max(self.latest, self.now)
+        jwks = self.ring.jwks(self.now)
+        for kid, expires_at in self.tokens:
+            if self.latest < expires_at and self.ring.find(kid).compromised_at is None:
+                assert jwks.find(kid) is not None
+
+    @invariant()
+    def no_compromised_or_destroyed_key_is_published(self) -> None:
+        published = self.ring.published(self.now)
+        assert all(key.compromised_at is None and key.destroyed_at is None for key in published)
+        assert published or self.orphaned
+
+    def teardown(self) -> None:
+        folded = Ring.fold(events.decode(events.encode(event)) for event in self.history.events)
+        assert folded == self.ring
+        for moment, jwks in self.snapshots.items():
+            assert Ring.at(self.history.events, moment).jwks(moment) == jwks
+
+
+@pytest.mark.parametrize(("examples", "steps"), [(150, 40), pytest.param(5000, 80, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+def test_the_invariants_of_a_ring_hold(examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        RingMachine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        ),
+    )
