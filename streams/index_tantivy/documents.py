@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from streams.event import with_position
-from streams.fields import trim
+from streams.fields import MAX_TERM_CHARACTERS, trim
 from streams.index_tantivy.schema import (
     ADDRESSES,
     ALL_WORDS,
@@ -25,15 +26,16 @@ from streams.index_tantivy.schema import (
     leaf_term,
 )
 from streams.query.addresses import canonical
-from streams.query.flat import leaves, text_of
+from streams.query.flat import below, leaves, text_of
 from streams.query.times import iso_to_ms
 from streams.query.words import words
 from streams.search_index import Entry
 
-_SINGLE_TEXTS = frozenset(TEXTS)
 _OTHER_DATES = tuple(name for name in NUMBERS if name not in {POSITION, TIME})
-_ADDRESS_TEXTS = {name: address_text(name) for name in ADDRESSES}
+_ADDRESS_TEXTS = tuple((name, address_text(name)) for name in ADDRESSES)
 _LIMIT = 1 << 63
+_REMEMBERED = 256
+"""Longer texts rarely come again, and would fill the memory."""
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
@@ -56,32 +58,36 @@ def to_json(entry: Entry) -> str:
         IDENTITY: trim(entry.event_id),
         POSITION: entry.position,
         TIME: entry.time,
-        LEAVES: [leaf_term(path, text) for path, text in leaves(event.get(LEAVES))],
+        LEAVES: _leaf_terms(event.get(LEAVES)),
     }
     get = event.get
     for name in KEYWORDS:
         value = get(name)
-        if value is not None:
-            row[name] = trim(value) if value.__class__ is str else _texts(value)
+        if value.__class__ is str:
+            row[name] = value[:MAX_TERM_CHARACTERS]
+        elif value is not None:
+            row[name] = _texts(value)
     for name in _OTHER_DATES:
         value = get(name)
-        at = iso_to_ms(value) if isinstance(value, str) else None
+        at = iso_to_ms(value) if value.__class__ is str else None
         if at is not None:
             row[name] = at
-    for name, text_name in _ADDRESS_TEXTS.items():
+    for name, text_name in _ADDRESS_TEXTS:
         value = get(name)
-        address = canonical(value) if isinstance(value, str) else None
+        address = canonical(value) if value.__class__ is str else None
         if address is not None:
             row[name] = row[text_name] = address
-    spoken = []
+    said = []
     for name in WORD_FIELDS:
         value = get(name)
-        if value is not None:
-            parts = [" ".join(words(text)) for text in _texts(value)]
-            spoken += parts
-            if name in _SINGLE_TEXTS:
-                row[name] = BETWEEN_VALUES.join(["", *parts])  # at least one sign, so that it is found to be there
-    row[ALL_WORDS] = BETWEEN_VALUES.join(spoken)
+        if value.__class__ is str:
+            said.append(_remembered(value) if len(value) <= _REMEMBERED else _spoken(value))
+        elif value is not None:
+            said += map(_spoken, _texts(value))
+    row[ALL_WORDS] = BETWEEN_VALUES.join(said)
+    for name in TEXTS:
+        if get(name) is not None:  # at least one sign between values, so that it is found to be there
+            row[name] = BETWEEN_VALUES.join(["", *map(_spoken, _texts(get(name)))])
     return _encode(row).decode()
 
 
@@ -89,3 +95,33 @@ def _texts(value: Any) -> list[str]:
     """A field's values as trimmed texts, each once, so that a value is counted once an event."""
     elements = value if isinstance(value, list) else [value]
     return list(dict.fromkeys(trim(text) for element in elements if (text := text_of(element)) is not None))
+
+
+def _spoken(text: str) -> str:
+    return " ".join(words(trim(text)))
+
+
+_remembered = lru_cache(maxsize=16384)(_spoken)
+
+
+def _leaf_terms(source: Any) -> list[str]:
+    """The terms of all leaves. The strings directly in the source's object and in the objects there, nearly all, go a short way."""
+    if source.__class__ is not dict:
+        return [leaf_term(path, text) for path, text in leaves(source)]
+    terms: list[str] = []
+    stack: list[tuple[str, Any]] = [("", source)]
+    while stack:
+        path, value = stack.pop()
+        for key, inner in value.items():
+            if inner.__class__ is str:
+                terms.append(_leaf_start(path, key) + inner[:MAX_TERM_CHARACTERS])
+            elif inner.__class__ is dict:
+                stack.append((below(path, key), inner))
+            elif inner is not None:
+                terms += [leaf_term(at, text) for at, text in leaves(inner, below(path, key))]
+    return terms
+
+
+@lru_cache(maxsize=16384)
+def _leaf_start(path: str, key: str) -> str:
+    return leaf_term(trim(below(path, key)), "")

@@ -17,7 +17,7 @@ from streams.search_index import Histogram, Hit, Place, Sort, Values
 
 MAX_BUCKETS: Final = 10_000
 _MAX_VALUES: Final = 60_000
-"""tantivy refuses more than 65,000 buckets; beyond these many distinct values the least frequent ones are not told apart."""
+"""Of each segment; tantivy refuses more than 65,000. Beyond these many distinct values, counts may be too low."""
 
 _numbers = Translator(SCHEMA).numbers
 
@@ -102,23 +102,26 @@ def first(searcher: Searcher, query: tantivy.Query) -> Hit | None:
 
 
 def top_values(searcher: Searcher, query: tantivy.Query, field: str, size: int) -> Values:
-    """The most frequent values, exactly: asks for more until the last count asked for is lower than the last one shown."""
+    """The most frequent values, exactly: asks for more unless the last count asked for is lower than the last one shown.
+
+    Only among more than 10,000 values of equal count, the first of the order are not sure to be found.
+    """
     if field not in COUNTED:
         known = f"`{field}` is not counted" if field in BY_NAME else f"unknown field `{field[:60]}`"
         raise QueryError(known, hint=f"count one of {', '.join(COUNTED)}")
     total = count(searcher, query)
     size = min(size, MAX_BUCKETS)
-    asked = max(500, 4 * size)
+    asked = min(max(500, 4 * size), MAX_BUCKETS)
     while total and size > 0:
         # A segment's own list must not be cut, or a value that is frequent over all segments but in none would be missed.
         terms = {"field": COUNTED[field], "size": asked, "segment_size": _MAX_VALUES}
         answer: Any = searcher.aggregate(query, {"values": {"terms": terms}})
         buckets = [(str(bucket["key"]), int(bucket["doc_count"])) for bucket in answer["values"]["buckets"]]
         complete = not answer["values"].get("sum_other_doc_count") or buckets[-1][1] < buckets[size - 1][1]
-        if complete or asked >= _MAX_VALUES:
+        if complete or asked >= MAX_BUCKETS:
             buckets.sort(key=lambda bucket: (-bucket[1], bucket[0]))
             return Values(total, buckets[:size])
-        asked = min(asked * 8, _MAX_VALUES)
+        asked = MAX_BUCKETS
     return Values(total, [])
 
 

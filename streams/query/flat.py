@@ -25,13 +25,18 @@ def text_of(value: Any) -> str | None:
     return None
 
 
+def below(path: str, key: str) -> str:
+    """The path of what an object at `path` holds under `key`."""
+    return f"{path}.{key}" if path else key
+
+
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """The paths and texts of all leaves: keys joined with dots, arrays element by element, null as if absent; trimmed."""
     stack: list[tuple[str, Any]] = [(path, value)]  # not recursive: how deep a document nests is not ours to decide
     while stack:
         path, value = stack.pop()
         if isinstance(value, dict):
-            stack.extend((f"{path}.{key}" if path else key, inner) for key, inner in value.items())
+            stack.extend((below(path, key), inner) for key, inner in value.items())
         elif isinstance(value, list | tuple):
             stack.extend((path, inner) for inner in value)
         else:
