@@ -10,7 +10,7 @@ import pytest
 
 from keyvault import commands
 from keyvault.algorithms import Algorithm
-from keyvault.due import due
+from keyvault.due import Destroy, due
 from keyvault.errors import KeyStoreUnavailable
 from keyvault.events import KeyEvent
 from keyvault.jwk import PublicJwk
@@ -134,6 +134,24 @@ async def test_an_old_key_is_destroyed_in_the_store(log: Log, store: HangingKeyS
     assert log.ring.keys[0].state is KeyState.DESTROYED
     again = Plan(at=turn, policy=POLICY, outcome=Outcome.DESTROYED, actions=())
     assert await keeper.carry_out(ACME, log.ring, again) == ()
+
+
+async def test_an_old_key_that_the_store_has_lost_counts_as_destroyed(log: Log, store: HangingKeyStore, tmp_path: Path) -> None:
+    keeper, turn = Keeper(store), NOW + 90 * 86_400_000
+    await log.commit(keeper, lambda ring: commands.scheduled(ring, POLICY, turn))
+    (tmp_path / "keys" / "acme" / "1-EdDSA.key").unlink()
+    await log.commit(keeper, lambda ring: commands.scheduled(ring, POLICY, turn + KEPT))
+    assert log.ring.keys[0].state is KeyState.DESTROYED
+
+
+async def test_an_old_key_is_destroyed_when_the_store_is_back(log: Log, store: HangingKeyStore) -> None:
+    keeper, turn = Keeper(store), NOW + 90 * 86_400_000
+    await log.commit(keeper, lambda ring: commands.scheduled(ring, POLICY, turn))
+    await store.close()
+    with pytest.raises(KeyStoreUnavailable):
+        await log.commit(keeper, lambda ring: commands.scheduled(ring, POLICY, turn + KEPT))
+    assert log.ring.keys[0].state is KeyState.DEACTIVATED
+    assert due(log.ring, POLICY, turn + KEPT) == [Destroy(log.ring.keys[0].kid)]
 
 
 @pytest.mark.parametrize("how", ["hangs", "is closed"])

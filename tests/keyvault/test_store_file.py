@@ -180,6 +180,12 @@ async def main():
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     print("files:", [path.name for path in pathlib.Path(sys.argv[1]).rglob("*.key*")])
     print((await store.create(NAME)).alg)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))  # less than a tombstone needs
+    try:
+        await store.destroy(NAME)
+    except KeyStoreUnavailable:
+        print("still there:", len(await store.sign(NAME, [b"message"])))
+    print("files:", [path.name for path in (pathlib.Path(sys.argv[1]) / "keys" / "acme").iterdir()])
     await store.close()
 
 asyncio.run(main())
@@ -192,7 +198,7 @@ def test_a_full_disk_leaves_no_half_key(tmp_path: Path) -> None:
     )
     lines = done.stdout.splitlines()
     assert lines[0].startswith("unavailable:")
-    assert lines[1:] == ["files: []", "ES256"]
+    assert lines[1:] == ["files: []", "ES256", "still there: 1", "files: ['1-ES256.key']"]
 
 
 def test_its_errors_are_those_of_a_key_store() -> None:
