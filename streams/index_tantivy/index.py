@@ -47,7 +47,8 @@ class TantivyIndex(SearchIndex):
             try:
                 await self._shelf.present(scope.tenant)
             except IndexMissing:
-                self._shelf.put(scope.tenant, await self._shelf.run(self._create, scope.tenant))
+                async with self._shelf.opening[scope.tenant]:
+                    self._shelf.put(scope.tenant, await self._shelf.run(self._create, scope.tenant))
                 return True
             return False
 
@@ -70,7 +71,8 @@ class TantivyIndex(SearchIndex):
 
     async def _write(self, scope: TenantScope, entries: Sequence[Entry]) -> Written:
         async with self._locks[scope.tenant]:
-            return await write(self._shelf, await self._shelf.present(scope.tenant), entries)
+            with self._shelf.pinned(scope.tenant):
+                return await write(self._shelf, await self._shelf.present(scope.tenant), entries)
 
     async def refresh(self, scope: TenantScope) -> None:
         """See the port. Nothing to wait for: `write` returns when searches find what it wrote."""
@@ -139,26 +141,27 @@ class TantivyIndex(SearchIndex):
         async with self._locks[tenant]:
             await shelf.present(tenant)
             opened = await shelf.run(lambda: OpenedIndex(directory.next(), create=True))
+            before = None
             try:
                 yield _NewGeneration(shelf, opened)
                 await shelf.release(opened, whole=True)
-                await shelf.run(directory.point, opened.path)
+                async with shelf.opening[tenant]:
+                    await shelf.run(directory.point, opened.path)
+                    before = shelf.put(tenant, opened)
             except BaseException:
                 # The pointer tells which of the two it is now: an error may come as late as after its renaming.
-                before = shelf.forget(tenant)
-                for either in (opened, before):
-                    if either is not None:
-                        await shelf.release(either, whole=False)
-                await shelf.run(directory.clean)
+                async with shelf.opening[tenant]:
+                    before = shelf.forget(tenant)
+                    await shelf.release(opened, whole=False)
                 raise
-            before = shelf.put(tenant, opened)
-            if before is not None:
-                await shelf.release(before, whole=False)
-            await shelf.run(directory.clean)
+            finally:
+                if before is not None:
+                    await shelf.release(before, whole=False)
+                await shelf.run(directory.clean)
 
     async def drop(self, scope: TenantScope) -> None:
         """See the port."""
-        async with self._locks[scope.tenant]:
+        async with self._locks[scope.tenant], self._shelf.opening[scope.tenant]:
             opened = self._shelf.forget(scope.tenant)
             if opened is not None:
                 await self._shelf.release(opened, whole=False)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -33,7 +33,9 @@ class Shelf:
         self._heap = heap
         self._opened: OrderedDict[str, OpenedIndex] = OrderedDict()
         self._writing: OrderedDict[OpenedIndex, None] = OrderedDict()
-        self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._pinned: Counter[str] = Counter()
+        self.opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By tenant: who opens its index, or changes which one it is."""
         self._slots = asyncio.Semaphore(writers)
         self._cleaned: set[str] = set()
         self._workers = ThreadPoolExecutor(writers, "tenantry-index-write")
@@ -65,7 +67,7 @@ class Shelf:
         """
         opened = self._opened.get(tenant)
         if opened is None:
-            async with self._opening[tenant]:
+            async with self.opening[tenant]:
                 opened = self._opened.get(tenant)
                 if opened is None:
                     opened = await self.run(self._open, tenant)
@@ -95,9 +97,20 @@ class Shelf:
         for other in list(self._opened):
             if len(self._opened) <= self._readers:
                 break
-            if not self._opened[other].writing and not self._opened[other].turn.locked() and other != tenant:
+            if other != tenant and not self._pinned[other] and not self._opened[other].writing and not self._opened[other].turn.locked():
                 del self._opened[other]  # searches under way keep theirs
         return before
+
+    @contextmanager
+    def pinned(self, tenant: str) -> Iterator[None]:
+        """Keeps the tenant's index on the shelf: what is written to one that is not would not be found by searches."""
+        self._pinned[tenant] += 1
+        try:
+            yield
+        finally:
+            self._pinned[tenant] -= 1
+            if not self._pinned[tenant]:
+                del self._pinned[tenant]
 
     def forget(self, tenant: str) -> OpenedIndex | None:
         """Takes the tenant's index off the shelf."""

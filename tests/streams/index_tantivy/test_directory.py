@@ -86,12 +86,13 @@ async def test_many_tenants_share_few_writers_and_readers(tmp_path: Path) -> Non
     for scope in scopes:
         await index.prepare(scope)
 
-    for _ in range(3):
-        await asyncio.gather(
-            *(index.write({scope: [event(number) for number in range(5)] for scope in scopes[half::2]}) for half in (0, 1))
-        )
+    for turn in range(3):
+        batch = [event(10 * turn + number) for number in range(5)]
+        writes = [index.write(dict.fromkeys(scopes[half::2], batch)) for half in (0, 1)]
+        searches = [index.count(scope, ALL) for scope in scopes]
+        await asyncio.gather(*writes, *searches)
+        assert {await index.count(scope, ALL) for scope in scopes} == {5 * (turn + 1)}
 
-    assert {await index.count(scope, ALL) for scope in scopes} == {5}
     await index.close()
 
 
