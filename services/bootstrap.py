@@ -17,6 +17,7 @@ from keyvault.store_file import FileKeyStore
 from services.access.operator import ensure_operator
 from services.access.tokens import Tokens
 from services.audit import Audit, AuditProcessor
+from services.clockwork import Clockwork
 from services.errors import SettingsError
 from services.events.ingest import Ingest
 from services.events.search import Search
@@ -30,7 +31,7 @@ from services.settings import Settings
 from services.tenants.sources import Sources
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlLog
-from streams.event_log import EventLog
+from streams.event_log import IDP_EVENTS, EventLog
 from streams.index_tantivy.index import TantivyIndex
 from streams.log_sqlite import SqliteEventLog
 from streams.processors.index import IndexProcessor
@@ -41,6 +42,8 @@ from streams.search_index import SearchIndex
 
 _log = structlog.get_logger(__name__)
 _PRIVATE: Final = 0o700
+_RETENTION_MS: Final = 7 * 24 * 3600 * 1000
+_RETENTION_EVERY_SECONDS: Final = 3600
 
 
 def now_ms() -> int:
@@ -116,7 +119,11 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         runner = EmbeddedRunner(log, (Router(sources.map), AuditProcessor(), processor))
         runner.start()
         stack.push_async_callback(runner.stop)
-        scheduler = RotationScheduler(tenants, rings, custodian, now_ms)
+        clockwork = Clockwork()
+        clockwork.start()
+        stack.callback(clockwork.stop)
+        clockwork.every("retention", _RETENTION_EVERY_SECONDS, lambda: _trim(log))
+        scheduler = RotationScheduler(tenants, rings, custodian, clockwork, now_ms)
         scheduler.start()
         stack.push_async_callback(scheduler.stop)
         yield Platform(
@@ -160,6 +167,13 @@ async def embedded_worker(settings: Settings, log: EventLog) -> AsyncIterator[Se
         runner.start()
         stack.push_async_callback(runner.stop)
         yield index
+
+
+async def _trim(log: EventLog) -> None:
+    """Raw events that are in their tenants' logs are kept for a week more, as Kafka keeps them by its topics' retention."""
+    if isinstance(log, SqliteEventLog):
+        removed = await log.trim(IDP_EVENTS, group=Router.name, before=now_ms() - _RETENTION_MS)
+        _log.info("raw_events_trimmed", records=removed)
 
 
 def _path(name: str, url: str, scheme: str, default: Path) -> Path:

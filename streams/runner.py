@@ -24,14 +24,17 @@ _LONGEST_RETRY_SECONDS: Final = 10.0
 class EmbeddedRunner:
     """Runs each processor as a follower of its stream.
 
+    Batches are large when there is a backlog, because what a search index costs most is a commit for each tenant of a batch.
+
     A batch that fails is tried again until it succeeds: nothing is passed over, whatever the reason. A stop lets the batches
     under way finish.
     """
 
-    def __init__(self, log: EventLog, processors: Sequence[Processor], *, max_records: int = 200) -> None:
+    def __init__(self, log: EventLog, processors: Sequence[Processor], *, max_records: int = 1000, max_bytes: int = 24 << 20) -> None:
         self._log = log
         self._processors = processors
         self._max_records = max_records
+        self._max_bytes = max_bytes
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -63,7 +66,9 @@ class EmbeddedRunner:
     async def _run(self, processor: Processor) -> None:
         while not self._stopping.is_set():
             with contextlib.suppress(Overtaken):
-                async with self._log.follow(processor.stream, processor.name, max_records=self._max_records) as subscription:
+                async with self._log.follow(
+                    processor.stream, processor.name, max_records=self._max_records, max_bytes=self._max_bytes
+                ) as subscription:
                     await self._follow(processor, subscription)
 
     async def _follow(self, processor: Processor, subscription: Subscription) -> None:

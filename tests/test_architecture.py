@@ -34,7 +34,7 @@ ENGINES = {
     "sqlite3": "streams/log_sqlite/",
     "tantivy": "streams/index_tantivy/",
     "luqum": "streams/query/",
-    "apscheduler": "services/keys/scheduler.py",
+    "apscheduler": "services/clockwork.py",
     "fastapi": "services/api/",
     "starlette": "services/api/",
     "uvicorn": "services/server.py",

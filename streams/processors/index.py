@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -50,6 +51,7 @@ class IndexProcessor(Processor):
                 tenants[TenantScope(record.key)] += entries(record)
             except SegmentError as error:
                 letters.append(_unreadable(record, str(error)))
+            await asyncio.sleep(0)  # a segment is decoded in a millisecond, a whole batch is not
         for scope in tenants:
             await self.prepare(scope, batch.start)
         with INDEX_WRITE_SECONDS.time():
