@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -37,7 +40,7 @@ async def serve(settings: Settings) -> None:
     async with start(settings) as platform:
         if settings.sample:
             await load_sample(platform)
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 application(platform),
                 log_config=None,
@@ -50,8 +53,23 @@ async def serve(settings: Settings) -> None:
             )
         )
         _greet(settings, platform)
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        await serving
+        await server.serve(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Ends at SIGINT and SIGTERM, and no more: uvicorn's own raises the signal again, which would end the process before the platform."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Listens to the signals while it serves; a second one, after that, ends the process at once."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
 
 
 def _loop() -> asyncio.AbstractEventLoop:
