@@ -13,7 +13,7 @@ from keyvault.algorithms import Algorithm
 from keyvault.due import Destroy, due, next_due, ready_at
 from keyvault.durations import DAY, HOUR, MINUTE, SECOND
 from keyvault.errors import NotYetDue, TooManyPublishedKeys, WrongState
-from keyvault.events import KeyActivated, KeyPrepared
+from keyvault.events import KeyActivated, KeyDeactivated, KeyPrepared
 from keyvault.jwks import Jwks
 from keyvault.key import KeyState
 from keyvault.plan import Plan
@@ -45,7 +45,7 @@ class RingMachine(RuleBasedStateMachine):
         self.now = NOW
         self.latest = NOW  # the clock of a node may jump back; time itself does not
         self.away = False
-        self.tokens: list[tuple[str, int]] = []  # kid, expires at
+        self.tokens: list[tuple[str, int, int]] = []  # kid, signed at, expires at
         self.snapshots: dict[int, Jwks] = {}
         self.orphaned = False  # the active key was compromised while the store was away
         self.change_policy(POLICY)
@@ -65,6 +65,10 @@ class RingMachine(RuleBasedStateMachine):
             assert event.at >= before.changed_at
             # Those taken earlier in the same millisecond, and those of a future that the clock jumped back from.
             self.snapshots = {moment: jwks for moment, jwks in self.snapshots.items() if moment < event.at}
+            if isinstance(event, KeyDeactivated):
+                # Signed by a clock that was ahead by more than clock_skew: nobody promised anything about those.
+                skewed = event.at + policy.clock_skew
+                self.tokens = [token for token in self.tokens if token[0] != event.kid or token[1] <= skewed]
             if isinstance(event, KeyActivated) and event.forced is None and before.active is not None:
                 assert event.at >= ready_at(self.ring.find(event.kid), policy)
             if isinstance(event, KeyPrepared) and before.active is not None:
@@ -156,7 +160,7 @@ class RingMachine(RuleBasedStateMachine):
     @rule()
     def sign(self) -> None:
         if self.ring.active is not None:
-            self.tokens.append((self.ring.active.kid, self.now + self.ring.policy.max_token_lifetime))
+            self.tokens.append((self.ring.active.kid, self.now, self.now + self.ring.policy.max_token_lifetime))
 
     @rule()
     def remember_the_jwks(self) -> None:
@@ -173,7 +177,7 @@ class RingMachine(RuleBasedStateMachine):
     def every_token_that_has_not_expired_verifies_unless_its_key_was_compromised(self) -> None:
         self.latest = max(self.latest, self.now)
         jwks = self.ring.jwks(self.now)
-        for kid, expires_at in self.tokens:
+        for kid, _, expires_at in self.tokens:
             if self.latest < expires_at and self.ring.find(kid).compromised_at is None:
                 assert jwks.find(kid) is not None
 
