@@ -1,1 +1,1 @@
-"""Measurements: each a program that prints what it found."""
+"""Benchmarks: each figure as a ratio to a named peer, measured in the same run."""

@@ -34,7 +34,7 @@ class Field:
         type: how it is indexed.
         meaning: one line for people.
         words: whether bare words of a query look into it (as words, whatever its type is).
-        countable: whether `counts?by=` takes it.
+        countable: whether `counts?by=` takes it: fields with few values, or few enough of them to count in no time.
     """
 
     name: str
@@ -54,10 +54,10 @@ FIELDS: tuple[Field, ...] = (
     Field("event.provider", FieldType.KEYWORD, "keycloak, janssen, auth0, okta, cloudevents or tenantry", countable=True),
     Field("event.dataset", FieldType.KEYWORD, "The kind of events, as keycloak.admin", countable=True),
     Field("event.ingested", FieldType.DATE, "When it arrived here"),
-    Field("user.id", FieldType.KEYWORD, "Who did it: the source's id of the user", countable=True),
+    Field("user.id", FieldType.KEYWORD, "Who did it: the source's id of the user"),
     Field("user.name", FieldType.KEYWORD, "Who did it: the name used to sign in", words=True, countable=True),
     Field("client.id", FieldType.KEYWORD, "The OAuth client (relying party) that was used", words=True, countable=True),
-    Field("session.id", FieldType.KEYWORD, "The session at the identity provider", countable=True),
+    Field("session.id", FieldType.KEYWORD, "The session at the identity provider"),
     Field("source.ip", FieldType.IP, "Where it came from", words=True, countable=True),
     Field("message", FieldType.TEXT, "The source's own description", words=True),
     Field("tags", FieldType.KEYWORD, "Marks: implausible_time, invalid_characters, trimmed", countable=True),

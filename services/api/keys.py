@@ -68,9 +68,13 @@ async def put_policy(
     by: ThePrincipal,
     command: _Command = None,
 ) -> dict[str, Any]:
-    """What is left out takes its default. The policy is judged as a whole: one that would break relying parties is refused."""
+    """What is left out takes its default. The policy is judged as a whole: one that would break relying parties is refused.
+
+    The answer's `warnings` say what it can't keep.
+    """
     done = await running.custodian.change_policy(scope, Policy.parse(body), by=by.id, command=command)
-    return done.ring.policy.render()
+    policy = done.ring.policy
+    return {**policy.render(), **({"warnings": warnings} if (warnings := policy.warnings()) else {})}
 
 
 @router.post(

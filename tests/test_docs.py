@@ -1,0 +1,71 @@
+"""What the documents name is what the program has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from services.cli import app
+from services.settings import Settings
+from streams.fields import FIELDS, MAX_TERM_CHARACTERS
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
+
+
+def test_the_query_languages_table_is_the_declared_fields() -> None:
+    page = (ROOT / "docs" / "query-language.md").read_text()
+    rows = [
+        f"| `{field.name}` | {field.type.value} | {'yes' if field.words else ''} | {field.meaning} |".replace("|  |", "| |")
+        for field in FIELDS
+    ]
+    table = page[page.index("| field |") :]
+    assert [line for line in table.splitlines() if line.startswith("| `")] == rows
+    assert f"{MAX_TERM_CHARACTERS:,}" in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_a_page_names_is_there(page: Path) -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    named = set(re.findall(r"\btenantry ([a-z][a-z-]*)", "\n".join(re.findall(r"`[^`]+`|```.*?```", page.read_text(), re.DOTALL))))
+    assert named <= set(commands), page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_setting_that_a_page_names_is_there(page: Path) -> None:
+    known = {f"TENANTRY_{name.upper()}" for name in Settings.model_fields}
+    assert set(re.findall(r"\bTENANTRY_[A-Z_]+\b", page.read_text())) <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_links_is_there(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("target", ["help", "run", "test", "test-all", "lint", "format", "bench"])
+def test_the_makefile_says_what_each_target_does(target: str) -> None:
+    assert re.search(rf"^{target}:.* ## \S", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_every_command_has_help() -> None:
+    runner = CliRunner()
+    for name in get_command(app).commands:  # type: ignore[attr-defined]
+        result = runner.invoke(app, [name, "--help"])
+        assert result.exit_code == 0
+        assert len(result.output.splitlines()) > 5
+
+
+def test_the_changelog_has_the_version() -> None:
+    assert "[Unreleased]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_locked_dependencies_have_hashes_and_no_addresses() -> None:
+    for lock in (ROOT / "requirements").glob("*.txt"):
+        text = lock.read_text()
+        assert "://" not in text
+        assert text.count("==") <= text.count("--hash=sha256:")
