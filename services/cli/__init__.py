@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from services.cli import ask, doctor, ingest, keys, replay, serve, tenants
+from services.cli import apply, ask, doctor, ingest, keys, replay, serve, tenants
 from services.cli.app import app
 from services.cli.output import fail
 from services.errors import ServicesError
@@ -12,7 +12,7 @@ from streams.errors import StreamsError
 
 __all__ = ["app", "main"]
 
-for part in (serve, ingest, ask, keys, tenants, replay, doctor):
+for part in (serve, ingest, ask, keys, tenants, apply, replay, doctor):
     part.register(app)
 
 

@@ -12,7 +12,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.table import Table
 from rich.text import Text
 
-out: Final = Console(highlight=False, markup=False, emoji=False)
+out: Final = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 240)
+"""In a pipe there is no width to fit into."""
 err: Final = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 

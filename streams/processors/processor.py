@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from streams.event_log import Batch, NewRecord
 
@@ -16,8 +16,8 @@ class Processor(Protocol):
         stream: what it follows.
     """
 
-    name: str
-    stream: str
+    name: ClassVar[str]
+    stream: ClassVar[str]
 
     async def process(self, batch: Batch) -> Sequence[NewRecord]:
         """Has its effects, durably, and answers what is to be appended together with the group's cursor.
