@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from services.api import events, keys, operations, problems, tenants, tokens
+from services.api import console, events, keys, operations, problems, tenants, tokens
 from services.api.published import Asgi, PublishedFirst
 from services.platform import Platform
 
@@ -24,6 +24,7 @@ def api(platform: Platform) -> FastAPI:
     problems.install(app)
     for part in (tenants, tokens, events, keys, operations):
         app.include_router(part.router)
+    console.install(app, platform)
     return app
 
 

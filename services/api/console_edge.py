@@ -1,0 +1,188 @@
+"""What every route of the console needs: who has the session, forms that nobody else can send, pages, and errors as pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Annotated, Any, Final, NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+import structlog
+from fastapi import Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+
+from dashboards.console.frame import HOME, Frame, keys_path, local, log_path, sections
+from dashboards.console.plain_pages import ContinuePage, TroublePage
+from dashboards.console.render import Page, render
+from services.access.principal import Principal
+from services.access.scopes import Scope
+from services.access.session import Session, Sessions, check_origin
+from services.api.edge import platform
+from services.api.problems import problem
+from services.errors import Invalid, TooLarge, Unauthenticated
+
+_log = structlog.get_logger(__name__)
+_MAX_FORM: Final = 20_000
+_ELSEWHERE: Final = frozenset({"cross-site", "same-site"})
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    # Not `no-referrer`: with it, browsers name no `Origin` with forms, which `check_origin` needs.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Visitor(NamedTuple):
+    """Somebody with a session."""
+
+    session: Session
+    principal: Principal
+
+
+class ConsoleRoute(APIRoute):
+    """A route whose errors are pages, and whose every answer has the headers that keep it to itself."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, with that around it."""
+        inner = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                response = await inner(request)
+            except Unauthenticated:
+                response = _to_sign_in(request)
+            except Exception as error:  # noqa: BLE001 -- whatever it is, people get a page
+                response = _trouble(request, error)
+            response.headers.update(_HEADERS)
+            response.headers.setdefault("Cache-Control", "no-store")
+            return response
+
+        return handle
+
+
+def sessions(request: Request) -> Sessions:
+    """The console's sessions."""
+    found: Sessions = request.app.state.sessions
+    return found
+
+
+def cookie(request: Request) -> str:
+    """The name of the session's cookie; browsers refuse one called `__Secure-` that came without TLS."""
+    return "__Secure-tenantry" if platform(request).settings.issuer_base.startswith("https:") else "tenantry"
+
+
+def known(request: Request) -> Visitor | None:
+    """Who has the session that the request's cookie names, if anybody."""
+    found = sessions(request).find(request.cookies.get(cookie(request), ""), platform(request).now())
+    return Visitor(*found) if found is not None else None
+
+
+async def visitor(request: Request) -> Visitor:
+    """Who has the session.
+
+    Raises:
+        Unauthenticated: nobody.
+    """
+    found = known(request)
+    if found is None:
+        raise Unauthenticated("sign in first")
+    return found
+
+
+TheVisitor = Annotated[Visitor, Depends(visitor)]
+
+
+async def form_of(request: Request, session: Session | None = None) -> dict[str, str]:
+    """The form that was sent from a page of ours, and of this session, if there is one.
+
+    Raises:
+        Forbidden: it was made or sent by somebody else.
+        Invalid: it is no form.
+        TooLarge: it is larger than any of ours.
+    """
+    check_origin(request.headers, platform(request).settings.issuer_base)
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _MAX_FORM:
+            raise TooLarge("this form is larger than any form of the console")
+    try:
+        form = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=20, errors="replace"))
+    except ValueError as error:
+        raise Invalid("this is no form of the console") from error
+    if session is not None:
+        session.check_form(form.get("csrf", ""))
+    return form
+
+
+def page_of(request: Request, page: Page, who: Visitor | None = None, tenant: str | None = None, *, status: int = 200) -> Response:
+    """The page, within what its visitor may see. The visitor has entered the tenant, if one is given."""
+    return HTMLResponse(render(page, _frame(request, who, tenant)), status)
+
+
+def to(path: str) -> Response:
+    """Goes on to another page of ours, with GET."""
+    return RedirectResponse(path, HTTPStatus.SEE_OTHER)
+
+
+def home(principal: Principal) -> str:
+    """The first page of somebody who sees one tenant."""
+    if principal.tenant is None:
+        return HOME
+    keys_only = Scope.KEYS_READ in principal.scopes and Scope.EVENTS_READ not in principal.scopes
+    return keys_path(principal.tenant) if keys_only else log_path(principal.tenant)
+
+
+def without_cookie(request: Request) -> Response | None:
+    """For a request that comes from a link on another site, and so without the session's cookie: the page that brings it along."""
+    if request.headers.get("sec-fetch-site") not in _ELSEWHERE:
+        return None
+    return page_of(request, ContinuePage(_own(request)))
+
+
+def _frame(request: Request, who: Visitor | None, tenant: str | None) -> Frame:
+    if who is None:
+        return Frame()
+    session, principal = who
+    found = platform(request).tenants.find(tenant) if tenant is not None else None
+    if found is None:
+        return Frame(principal.name, session.csrf, principal.is_operator)
+    seen = sections(found.id, events=Scope.EVENTS_READ in principal.scopes, keys=Scope.KEYS_READ in principal.scopes)
+    return Frame(principal.name, session.csrf, principal.is_operator, found.id, found.display_name, seen)
+
+
+def _own(request: Request) -> str:
+    """The path and query of the request, as they were sent."""
+    raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
+    query: bytes = request.scope["query_string"]
+    return local(raw.decode("latin-1") + (f"?{query.decode('latin-1')}" if query else ""))
+
+
+def _to_sign_in(request: Request) -> Response:
+    if request.method not in {"GET", "HEAD"}:
+        return to(HOME)  # what was sent can't be sent again
+    return without_cookie(request) or to(f"{HOME}?{urlencode({'next': _own(request)})}")
+
+
+def _trouble(request: Request, error: Exception) -> Response:
+    found = problem(error)
+    if found is not None:
+        status, title, message = found.status, found.title, str(error)
+    elif isinstance(error, RequestValidationError):
+        status, title, message = HTTPStatus.BAD_REQUEST, "The request is not right", "Something in the address is not as it should be."
+    else:
+        # The message may hold anything, so it goes to our log and not onto the page.
+        _log.error("request_failed", method=request.method, route=request.scope.get("path"), exc_info=error)
+        status, title, message = HTTPStatus.INTERNAL_SERVER_ERROR, "Tenantry failed", "This is a fault of the service; its log says more."
+    who = known(request)
+    way_on = home(who.principal) if who is not None else HOME
+    response = page_of(request, TroublePage(int(status), title, message, way_on), who, status=status)
+    if found is not None and found.retry_after is not None:
+        response.headers["Retry-After"] = str(found.retry_after)
+    return response
