@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from pydantic import ValidationError
+
+from keyvault.errors import KeyVaultError
 from services.cli import apply, ask, doctor, ingest, keys, replay, serve, tenants
 from services.cli.app import app
 from services.cli.output import fail
@@ -20,7 +23,9 @@ def main() -> None:
     """Runs the command; errors that a user can mend are one line on the standard error, and exit code 1."""
     try:
         app()
-    except (ServicesError, StreamsError) as error:
+    except (ServicesError, StreamsError, KeyVaultError) as error:
         sys.exit(fail(str(error)))
+    except ValidationError as error:  # of the settings: nothing else is validated here; the value may be a secret, so it is not shown
+        sys.exit(fail("; ".join(f"TENANTRY_{'.'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors())))
     except KeyboardInterrupt:
         sys.exit(130)

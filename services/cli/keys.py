@@ -8,7 +8,7 @@ import typer
 
 from services.cli.app import Json, Tenant
 from services.cli.client import Client, path_of
-from services.cli.output import out, print_json, print_table
+from services.cli.output import out, print_json, print_table, printable
 from services.settings import Settings
 
 keys = typer.Typer(help="Lists, rotates and revokes a tenant's signing keys.", no_args_is_help=True)
@@ -61,4 +61,4 @@ def _show(answer: dict[str, Any], json: bool) -> None:
         print_json(answer)
         return
     for name, value in answer.items():
-        out.print(f"{name}: {value}", soft_wrap=True)
+        out.print(printable(f"{name}: {value}"), soft_wrap=True)

@@ -42,9 +42,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def printable(text: str) -> str:
     """The text without what a terminal would obey.
 
-    Control characters become U+FFFD, so that an event's field can't move the cursor, change colours or turn the reading direction.
+    Control characters become U+FFFD, so that an event's field can't move the cursor, change colours, turn the reading direction or
+    pretend to be a line of its own.
     """
-    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def progress_bar() -> Progress:

@@ -8,7 +8,7 @@ import typer
 
 from services.cli.app import Json, Tenant
 from services.cli.client import Client, path_of
-from services.cli.output import out, print_json, print_table
+from services.cli.output import out, print_json, print_table, printable
 from services.errors import Invalid
 from services.settings import Settings
 
@@ -51,7 +51,7 @@ def put(
     if json:
         print_json(answer)
     else:
-        out.print(f"{answer['id']}: {answer['display_name']}, JWKS at {answer['jwks_uri']}")
+        out.print(printable(f"{answer['id']}: {answer['display_name']}, JWKS at {answer['jwks_uri']}"), soft_wrap=True)
 
 
 @tenants.command()
