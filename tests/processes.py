@@ -209,7 +209,7 @@ class Service:
         assert answer.status_code == 200, answer.text
         counted = answer.json()
         found = Counter({bucket["value"]: bucket["count"] for bucket in counted["buckets"]})
-        assert found.total() == counted["total"]
+        assert by != "event.action" or found.total() == counted["total"], "every event has an action"
         return found
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
