@@ -36,7 +36,7 @@ class TantivyIndex(SearchIndex):
         searches: how many searches run at once.
     """
 
-    def __init__(self, root: Path, *, writers: int = 4, readers: int = 64, heap: int = 30_000_000, searches: int = 4) -> None:
+    def __init__(self, root: Path, *, writers: int = 8, readers: int = 64, heap: int = 20_000_000, searches: int = 4) -> None:
         self._shelf = Shelf(root, readers=readers, writers=writers, heap=heap)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._searchers = ThreadPoolExecutor(searches, "tenantry-index-search")
