@@ -32,6 +32,7 @@ def adapters(port: type) -> set[type]:
 
 
 def descendants(kind: type) -> Iterator[type]:
+    below: type
     for below in kind.__subclasses__():
         if below.__module__.startswith(("streams.", "keyvault.")):
             yield below
