@@ -182,7 +182,7 @@ def _trouble(request: Request, error: Exception) -> Response:
         status, title, message = HTTPStatus.INTERNAL_SERVER_ERROR, "Tenantry failed", "This is a fault of the service; its log says more."
     who = known(request)
     way_on = home(who.principal) if who is not None else HOME
-    response = page_of(request, TroublePage(int(status), title, message, way_on), who, status=status)
+    response = page_of(request, TroublePage(int(status), title, message[:1].upper() + message[1:], way_on), who, status=status)
     if found is not None and found.retry_after is not None:
         response.headers["Retry-After"] = str(found.retry_after)
     return response
