@@ -3,6 +3,7 @@
 ServicesError
 ├── SettingsError      a setting that can't work; names it
 ├── AlreadyRunning     another process works on the same data directory
+├── ServiceError       the command line's service refused, or could not be reached
 └── Refused            the request can't be carried out as it is
     ├── Unauthenticated    no valid token
     ├── Forbidden          a token without the scope
@@ -28,6 +29,10 @@ class SettingsError(ServicesError):
 
 class AlreadyRunning(ServicesError):
     """Another process works on the same data directory."""
+
+
+class ServiceError(ServicesError):
+    """The service that the command line talks to refused, or could not be reached."""
 
 
 class Refused(ServicesError):

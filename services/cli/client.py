@@ -8,12 +8,8 @@ from typing import Any
 
 import httpx
 
-from services.errors import Invalid, ServicesError, SettingsError
+from services.errors import Invalid, ServiceError, SettingsError
 from services.settings import Settings
-
-
-class ServiceError(ServicesError):
-    """The service refused, or could not be reached."""
 
 
 class Client:
