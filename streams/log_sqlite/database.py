@@ -52,7 +52,8 @@ def create_tables(connection: sqlite3.Connection) -> None:
             connection.execute(statement)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # some errors, as of a full disk, have undone it already
+            connection.execute("ROLLBACK")
         raise
 
 
