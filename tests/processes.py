@@ -114,12 +114,13 @@ class Service:
         """The operator's token, which the first start has left."""
         return (self.data / "operator.token").read_text().strip()
 
-    async def launch(self, *, largest_file: int | None = None) -> None:
-        """Starts the process, without waiting for it to serve."""
+    async def launch(self, *, largest_file: int | None = None, prefix: Sequence[str] = ()) -> None:
+        """Starts the process, without waiting for it to serve; `prefix` is a command that runs the command behind it."""
         assert self._process is None, "it is running"
         self.url = ""
         self._greeted.clear()
         self._process = await asyncio.create_subprocess_exec(
+            *prefix,
             *argv("serve", largest_file=largest_file),
             env=environment(self.data, **self._settings),
             cwd=ROOT,
@@ -130,9 +131,9 @@ class Service:
         )
         self._reader = asyncio.create_task(self._read(self._process))
 
-    async def start(self, *, largest_file: int | None = None) -> None:
+    async def start(self, *, largest_file: int | None = None, prefix: Sequence[str] = ()) -> None:
         """Starts the process, and returns when it is ready."""
-        await self.launch(largest_file=largest_file)
+        await self.launch(largest_file=largest_file, prefix=prefix)
         async with asyncio.timeout(PATIENCE):
             await self._greeted.wait()
             assert self.url, "it ended before it listened:\n" + "\n".join(self.lines[-50:])
