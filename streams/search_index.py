@@ -111,7 +111,8 @@ class SearchIndex(Protocol):
     - one process writes; any number search.
 
     Errors: `IndexUnavailable` from every call when the engine can't answer now; writing again is always safe.
-    `IndexMissing` from calls on a tenant that was not prepared.
+    `IndexMissing` from calls on a tenant that has no index, or one that a later version of the adapter can't use: it must be prepared
+    if it has no events yet, and else rebuilt.
     """
 
     async def prepare(self, scope: TenantScope) -> bool:
@@ -157,7 +158,7 @@ class SearchIndex(Protocol):
         ...
 
     def rebuild(self, scope: TenantScope) -> AbstractAsyncContextManager[Generation]:
-        """Opens a new index beside the present one, which goes on answering.
+        """Opens a new index beside the present one, if there is one, which goes on answering.
 
         Leaving the context without an error swaps them atomically and drops the old one; leaving it with an error drops the
         new one. Writes to the tenant wait meanwhile.

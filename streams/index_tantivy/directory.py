@@ -1,6 +1,6 @@
 """One tenant's directory: generations of its index, and the pointer to the present one.
 
-    <root>/<tenant>/CURRENT     the name of the present generation
+    <root>/<tenant>/CURRENT     the name of the present generation, and the fingerprint of its schema
     <root>/<tenant>/gen-7/      a tantivy index
     <root>/<tenant>/gen-8/      being filled by a rebuild, or left over from one that was killed
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from streams.errors import IndexMissing, IndexUnavailable
+from streams.index_tantivy.schema import FINGERPRINT
 
 _CURRENT: Final = "CURRENT"
 _GENERATION = re.compile(r"gen-(\d{1,9})", re.ASCII)
@@ -36,9 +37,12 @@ class TenantDirectory:
             IndexUnavailable: the pointer points nowhere.
         """
         try:
-            name = (self._path / _CURRENT).read_text(encoding="utf-8", errors="replace").strip()
+            name, _, schema = (self._path / _CURRENT).read_text(encoding="utf-8", errors="replace").strip().partition(" ")
         except FileNotFoundError:
             raise IndexMissing(self.tenant) from None
+        if _GENERATION.fullmatch(name) and schema != FINGERPRINT:
+            # Of another version of Tenantry. It is only a projection: a new one is filled from the log.
+            raise IndexMissing(self.tenant)
         if not _GENERATION.fullmatch(name) or not (self._path / name).is_dir():
             raise self.broken(f"{_CURRENT} names {name[:40]!r}, which is no generation of it")
         return self._path / name
@@ -62,7 +66,7 @@ class TenantDirectory:
         _sync(generation)
         beside = self._path / f"{_CURRENT}.new"
         with beside.open("w", encoding="utf-8") as file:
-            file.write(generation.name)
+            file.write(f"{generation.name} {FINGERPRINT}")
             file.flush()
             os.fsync(file.fileno())
         beside.replace(self._path / _CURRENT)

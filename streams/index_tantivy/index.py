@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -139,7 +139,8 @@ class TantivyIndex(SearchIndex):
     async def _rebuild(self, tenant: str) -> AsyncIterator[Generation]:
         shelf, directory = self._shelf, self._shelf.directory(tenant)
         async with self._locks[tenant]:
-            await shelf.present(tenant)
+            with suppress(IndexMissing):
+                await shelf.present(tenant)
             opened = await shelf.run(lambda: OpenedIndex(directory.next(), create=True))
             before = None
             try:

@@ -7,6 +7,7 @@ of all word fields share one field, with a sign between values, so that a phrase
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
 from tantivy import Schema, SchemaBuilder
@@ -20,6 +21,13 @@ IDENTITY: Final = "event.id"
 LEAVES: Final = "idp"
 ALL_WORDS: Final = "words"
 BETWEEN_VALUES: Final = " | "
+
+
+_VERSION: Final = 1
+"""To be counted up when an event becomes other terms, or `build` makes other fields of the same list."""
+
+FINGERPRINT: Final = hashlib.sha256(repr((_VERSION, FIELDS)).encode()).hexdigest()[:12]
+"""Names the schema. An index of another one counts as missing."""
 
 
 def address_text(field: str) -> str:
@@ -44,7 +52,7 @@ def leaf_term(path: str, text: str) -> str:
 
 
 def build() -> Schema:
-    """The schema of every tenant's index. A change here needs a rebuild of all of them."""
+    """The schema of every tenant's index. After a change of the fields, every index is built anew from the log; see `FINGERPRINT`."""
     builder = SchemaBuilder()
     builder.add_bytes_field(SOURCE, stored=True)
     builder.add_text_field(IDENTITY, tokenizer_name="raw", index_option="basic")

@@ -10,10 +10,10 @@ from typing import ClassVar
 import structlog
 
 from streams.dead_letters import Reason
-from streams.errors import SegmentError
+from streams.errors import IndexMissing, SegmentError
 from streams.event_log import TENANT_LOG, Batch, EventLog, NewRecord, Record
 from streams.metrics import EVENTS_INDEXED, INDEX_WRITE_SECONDS
-from streams.position import BEGINNING, last_before
+from streams.position import last_before
 from streams.processors.processor import Processor
 from streams.raw_event import RawEvent, dead_letter
 from streams.replay import replay
@@ -36,7 +36,7 @@ class IndexProcessor(Processor):
         self._index = index
         self._exists = exists
         self._prepared: set[str] = set()
-        self._filling: set[str] = set()
+        self._preparing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def process(self, batch: Batch) -> Sequence[NewRecord]:
         """Writes the batch, all tenants together."""
@@ -73,11 +73,17 @@ class IndexProcessor(Processor):
         """
         if scope.tenant in self._prepared:
             return
-        if await self._index.prepare(scope):
-            first = await self._log.read(TENANT_LOG, key=scope.tenant, limit=1)
-            if first and (end is None or first[0].offset < end):
-                await self.rebuild(scope)
-        self._prepared.add(scope.tenant)
+        async with self._preparing[scope.tenant]:
+            try:
+                await self._index.refresh(scope)
+            except IndexMissing:
+                first = await self._log.read(TENANT_LOG, key=scope.tenant, limit=1)
+                if first and (end is None or first[0].offset < end):
+                    # Not prepared first: an empty index that a crash leaves behind would pass for a whole one.
+                    await self.rebuild(scope)
+                else:
+                    await self._index.prepare(scope)
+            self._prepared.add(scope.tenant)
 
     async def rebuild(self, scope: TenantScope, progress: Callable[[int], None] = lambda _: None) -> int:
         """Builds the tenant's index anew from the log, while the old one goes on answering; how many events it has.
@@ -86,12 +92,7 @@ class IndexProcessor(Processor):
             scope: the tenant.
             progress: is told how many events are done.
         """
-        if scope.tenant not in self._prepared:
-            self._filling.add(scope.tenant)
-        try:
-            return await replay(self._log, self._index, scope, progress)
-        finally:
-            self._filling.discard(scope.tenant)
+        return await replay(self._log, self._index, scope, progress)
 
     async def drop(self, scope: TenantScope) -> None:
         """Removes the tenant's index for good."""
@@ -100,8 +101,6 @@ class IndexProcessor(Processor):
 
     async def indexed_up_to(self, scope: TenantScope) -> int:
         """The position up to which all of the tenant's events can be found."""
-        if scope.tenant in self._filling:
-            return BEGINNING
         partition = await self._log.partition_of(TENANT_LOG, scope.tenant)
         return last_before((await self._log.cursors(TENANT_LOG, self.name)).get(partition, 0))
 

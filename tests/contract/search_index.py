@@ -217,6 +217,14 @@ class SearchIndexContract:
         assert ids(await index.search(ACME, ALL, sort="oldest")) == ["e3", "e4", "e5"]
         assert not await index.prepare(ACME)
 
+    async def test_a_rebuild_of_what_is_missing_makes_it_at_its_end(self, index: SearchIndex) -> None:
+        await index.drop(ACME)
+        async with index.rebuild(ACME) as generation:
+            await generation.write([event(1)])
+            with pytest.raises(IndexMissing):
+                await index.refresh(ACME)
+        assert await index.count(ACME, ALL) == 1
+
     async def test_a_rebuild_that_fails_changes_nothing(self, index: SearchIndex) -> None:
         await self.fill(index, [event(1)])
 

@@ -1,0 +1,111 @@
+"""The index processor: an index that was lost, or half-built, or is of another age, comes back by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from streams.errors import IndexMissing
+from streams.event_log import TENANT_LOG, Batch, NewRecord
+from streams.index_tantivy.index import TantivyIndex
+from streams.log_sqlite import SqliteEventLog
+from streams.processors.index import IndexProcessor
+from streams.query.tree import MatchAll
+from streams.scope import TenantScope
+from streams.segment import Encoded, segments
+
+ACME, GLOBEX = TenantScope("acme"), TenantScope("globex")
+TIME = 1_795_000_000_000
+
+
+def encoded(event_id: str, **more: object) -> Encoded:
+    document = {"@timestamp": "2026-11-18T11:06:40.000Z", "event.id": event_id, "event.action": "login", "idp": {}, **more}
+    return Encoded(event_id, TIME, json.dumps(document).encode())
+
+
+@pytest.fixture
+async def log(tmp_path: Path) -> AsyncIterator[SqliteEventLog]:
+    opened = SqliteEventLog(tmp_path / "log.sqlite")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def index(tmp_path: Path) -> AsyncIterator[TantivyIndex]:
+    opened = TantivyIndex(tmp_path / "index")
+    yield opened
+    await opened.close()
+
+
+async def appended(log: SqliteEventLog, *records: NewRecord) -> Batch:
+    stored = await log.append(records)
+    return Batch(TENANT_LOG, 0, "index", stored[0].offset, stored[-1].offset + 1, stored)
+
+
+async def ids(index: TantivyIndex, scope: TenantScope) -> list[str]:
+    hits = await index.tail(scope, MatchAll(), after=-1, upto=1 << 62, limit=100)
+    return [json.loads(hit.document)["event.id"] for hit in hits]
+
+
+async def test_each_tenant_gets_its_own_and_twice_changes_nothing(log: SqliteEventLog, index: TantivyIndex) -> None:
+    processor = IndexProcessor(log, index)
+    batch = await appended(log, *segments(ACME, [encoded("a1"), encoded("a2")]), *segments(GLOBEX, [encoded("g1")]))
+    for _ in range(2):
+        assert await processor.process(batch) == []
+    assert await ids(index, ACME) == ["a1", "a2"]
+    assert await ids(index, GLOBEX) == ["g1"]
+
+
+async def test_an_index_that_was_lost_is_filled_from_the_log(log: SqliteEventLog, index: TantivyIndex) -> None:
+    await IndexProcessor(log, index).process(await appended(log, *segments(ACME, [encoded("a1")])))
+    await index.drop(ACME)
+    later = await appended(log, *segments(ACME, [encoded("a2")]))
+    restarted = IndexProcessor(log, index)
+    await restarted.process(later)
+    assert await ids(index, ACME) == ["a1", "a2"]
+
+
+async def test_a_rebuild_that_was_cut_off_begins_again(log: SqliteEventLog, index: TantivyIndex) -> None:
+    await appended(log, *segments(ACME, [encoded("a1")]))
+
+    def cut(_: int) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        await IndexProcessor(log, index).rebuild(ACME, cut)
+    with pytest.raises(IndexMissing):
+        await index.refresh(ACME)
+    await IndexProcessor(log, index).prepare(ACME)
+    assert await ids(index, ACME) == ["a1"]
+
+
+async def test_an_index_of_another_schema_is_built_anew(log: SqliteEventLog, index: TantivyIndex, tmp_path: Path) -> None:
+    await IndexProcessor(log, index).process(await appended(log, *segments(ACME, [encoded("a1")])))
+    await index.close()
+    pointer = tmp_path / "index" / "acme" / "CURRENT"
+    pointer.write_text(pointer.read_text().partition(" ")[0] + " of-another-age")
+    upgraded = TantivyIndex(tmp_path / "index")
+    await IndexProcessor(log, upgraded).prepare(ACME)
+    assert await ids(upgraded, ACME) == ["a1"]
+    await upgraded.close()
+
+
+async def test_a_deleted_tenants_events_are_passed_over(log: SqliteEventLog, index: TantivyIndex) -> None:
+    processor = IndexProcessor(log, index, exists=lambda tenant: tenant != "acme")
+    await processor.process(await appended(log, *segments(ACME, [encoded("a1")]), *segments(GLOBEX, [encoded("g1")])))
+    with pytest.raises(IndexMissing):
+        await index.refresh(ACME)
+    assert await ids(index, GLOBEX) == ["g1"]
+
+
+async def test_what_can_never_be_indexed_is_a_dead_letter_and_the_others_arrive(log: SqliteEventLog, index: TantivyIndex) -> None:
+    batch = await appended(log, *segments(ACME, [encoded("a1"), encoded("a2")]), NewRecord(TENANT_LOG, b"no segment", "globex"))
+    processor = IndexProcessor(log, index)
+    [letter] = await processor.process(batch)
+    assert letter.headers["reason"] == "unreadable_segment"
+    [letter] = await processor.process(await appended(log, *segments(ACME, [Encoded("odd", TIME, b"no JSON"), encoded("a3")])))
+    assert (letter.headers["reason"], letter.value) == ("index_rejected", b"no JSON")
+    assert await ids(index, ACME) == ["a1", "a2", "a3"]
