@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -148,8 +149,16 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a command has while it does the work itself."""
+
+    index: SearchIndex
+    tenants: Tenants
+
+
 @asynccontextmanager
-async def embedded_worker(settings: Settings, log: EventLog) -> AsyncIterator[SearchIndex]:
+async def embedded_worker(settings: Settings, log: EventLog) -> AsyncIterator[Worker]:
     """Router and index processor alone, while the context is open: for commands that wait when nobody serves.
 
     Raises:
@@ -166,7 +175,7 @@ async def embedded_worker(settings: Settings, log: EventLog) -> AsyncIterator[Se
         runner = EmbeddedRunner(log, (Router(sources.map), AuditProcessor(), IndexProcessor(log, index, exists=tenants.exists)))
         runner.start()
         stack.push_async_callback(runner.stop)
-        yield index
+        yield Worker(index, tenants)
 
 
 async def _trim(log: EventLog) -> None:

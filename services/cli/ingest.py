@@ -94,9 +94,9 @@ async def _wait(settings: Settings, log: EventLog, appended: Ingested, bar: Prog
 
     try:
         # Nobody serves this directory: do the work here.
-        async with embedded_worker(settings, log) as index:
+        async with embedded_worker(settings, log) as worker:
             await wait(log, appended, progress)
-            return await outcome(log, index, appended)
+            return await outcome(log, worker.index, appended)
     except AlreadyRunning:
         index = open_index(settings)
         try:

@@ -12,7 +12,7 @@ from services.bootstrap import embedded_worker, open_log
 from services.cli.app import Json
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, progress_bar
-from services.errors import AlreadyRunning, Invalid
+from services.errors import AlreadyRunning, Invalid, NotFound
 from services.events.revival import Revived, revive, waiting
 from services.settings import Settings
 from streams.processors.index import IndexProcessor
@@ -75,9 +75,11 @@ def _rebuild(tenant: str) -> int:
 async def _rebuild_here(settings: Settings, tenant: str) -> int:
     log = open_log(settings)
     try:
-        async with embedded_worker(settings, log) as index:
+        async with embedded_worker(settings, log) as worker:
+            if not worker.tenants.exists(tenant):
+                raise NotFound(f"there is no tenant {tenant!r}")
             with progress_bar() as bar:
                 task = bar.add_task(f"indexing {tenant}", total=None)
-                return await IndexProcessor(log, index).rebuild(TenantScope(tenant), lambda done: bar.update(task, completed=done))
+                return await IndexProcessor(log, worker.index).rebuild(TenantScope(tenant), lambda done: bar.update(task, completed=done))
     finally:
         await log.close()
