@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typer
 
-from services.server import run
 from services.settings import Settings
 
 
@@ -15,4 +14,6 @@ def register(app: typer.Typer) -> None:
 
 def serve() -> None:
     """Runs the service: API, console, router, processors and scheduler, until it is interrupted."""
+    from services.server import run  # noqa: PLC0415 -- the web framework is half of what a command's start takes, and only this one needs it
+
     run(Settings())
