@@ -83,7 +83,9 @@ async def command(killed: Killed, tenant: str, told: Told) -> None:
 
 
 def choice(killed: Killed, keys: list[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    """A random command."""
+    """A random command, but one that makes room when the JWKS is about to be full: then there is no place for a standby."""
+    if len(old := [key["kid"] for key in keys if key["state"] == "deactivated"]) > 8:
+        return f"keys/{old[-1]}/compromise", {"reason": "room"}
     kid = killed.dice.choice([key["kid"] for key in keys if key["state"] in {"active", "pre-activation", "deactivated"}])
     forced = {"activate": True, "reason": "a test"}
     commands: list[tuple[str, dict[str, Any]]] = [
