@@ -52,6 +52,7 @@ async def create_tenants(platform: Platform) -> None:
             scope,
             display_name=realm["name"],
             issuer=None,
+            issuer_base=platform.settings.issuer_base,
             declarations=[source],
             by=OPERATOR,
             now=platform.now(),

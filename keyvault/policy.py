@@ -13,6 +13,7 @@ from keyvault.errors import InvalidDuration, InvalidPolicy
 
 _DURATIONS = ("rotation_period", "publish_ahead", "max_token_lifetime", "clock_skew", "jwks_max_age")
 _LONGEST = 3650 * DAY
+_LONGEST_CACHED = 1 * DAY  # whoever caches a JWKS for longer would not hear of a compromised key
 _FEWEST_PUBLISHED, _MOST_PUBLISHED = 2, 20
 
 
@@ -57,7 +58,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
                 except InvalidDuration as error:
                     problems.append(f"{name}: {error}")
             elif name == "algorithm":
-                if value in set(Algorithm):
+                if isinstance(value, str) and value in set(Algorithm):
                     values[name] = Algorithm(value)
                 else:
                     problems.append(f"algorithm {value!r} is not supported; supported are {', '.join(Algorithm)}")
@@ -81,8 +82,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         found = []
         for name in _DURATIONS:
             value, least = getattr(self, name), 0 if name == "clock_skew" else SECOND
-            if not least <= value <= _LONGEST:
-                found.append(f"{name} must be between {render_duration(least)} and {render_duration(_LONGEST)}")
+            most = _LONGEST_CACHED if name == "jwks_max_age" else _LONGEST
+            if not least <= value <= most:
+                found.append(f"{name} must be between {render_duration(least)} and {render_duration(most)}")
         if not _FEWEST_PUBLISHED <= self.max_published_keys <= _MOST_PUBLISHED:
             found.append(f"max_published_keys must be between {_FEWEST_PUBLISHED} (active and standby) and {_MOST_PUBLISHED}")
         if found:

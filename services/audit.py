@@ -13,6 +13,7 @@ from streams.control_log import ControlEvent
 from streams.event import Event, iso
 from streams.event_log import CONTROL, Batch, EventLog, NewRecord, Record
 from streams.processors.processor import Processor
+from streams.raw_event import OWN
 from streams.scope import TenantScope
 from streams.segment import Encoded, segments
 
@@ -45,7 +46,7 @@ class Audit:
         Raises:
             LogUnavailable: it could not be written, so what it tells of must not be answered.
         """
-        encoded = _event(scope.tenant, uuid.uuid4().hex, action, by.id, by.name, now, details, ip)
+        encoded = _event(scope.tenant, f"{OWN}{uuid.uuid4().hex}", action, by.id, by.name, now, details, ip)
         await self._log.append(segments(scope, [encoded]))
 
 
@@ -59,17 +60,18 @@ class AuditProcessor(Processor):
         """The batch's events as segments of their tenants."""
         outputs: list[NewRecord] = []
         for record in batch.records:
-            if record.key is None or record.key.startswith("@"):
-                continue  # the platform's own, not a tenant's
-            outputs += segments(TenantScope(record.key), [_from_control(record, record.key)])
+            event = msgspec.json.decode(record.value, type=ControlEvent)
+            # The sources of all tenants are one aggregate, so each event of it names its tenant.
+            tenant = event.data.get("owner") if event.type == "sources_declared" else record.key
+            if tenant is not None and not tenant.startswith("@"):
+                outputs += segments(TenantScope(tenant), [_from_control(record, event, tenant)])
         return outputs
 
 
-def _from_control(record: Record, tenant: str) -> Encoded:
-    event = msgspec.json.decode(record.value, type=ControlEvent)
+def _from_control(record: Record, event: ControlEvent, tenant: str) -> Encoded:
     details = {name: value for name, value in event.data.items() if name not in _SECRET_DATA}
     # The id is the record's place, so that a batch that comes again changes nothing.
-    event_id = f"{record.stream}-{record.partition}-{record.offset}"
+    event_id = f"{OWN}{record.stream}-{record.partition}-{record.offset}"
     return _event(tenant, event_id, event.type, event.by, None, event.at, details, None)
 
 

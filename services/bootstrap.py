@@ -15,6 +15,7 @@ import structlog
 
 from keyvault.key_store import KeyStore
 from keyvault.store_file import FileKeyStore
+from services.access.installation import Installation, ensure_installation
 from services.access.operator import ensure_operator
 from services.access.tokens import Tokens
 from services.audit import Audit, AuditProcessor
@@ -32,6 +33,7 @@ from services.settings import Settings
 from services.tenants.sources import Sources
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlLog
+from streams.errors import SearchIndexError
 from streams.event_log import IDP_EVENTS, EventLog
 from streams.index_tantivy.index import TantivyIndex
 from streams.log_sqlite import SqliteEventLog
@@ -107,17 +109,22 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         store = open_store(settings)
         stack.push_async_callback(store.close)
 
-        tenants, sources, tokens, rings, seen = Tenants(), Sources(), Tokens(), Rings(), Commands()
-        control = ControlLog(log, (tenants, sources, tokens, rings, seen))
+        tenants, sources, tokens, rings, seen, installation = Tenants(), Sources(), Tokens(), Rings(), Commands(), Installation()
+        control = ControlLog(log, (tenants, sources, tokens, rings, seen, installation))
         stack.push_async_callback(control.stop)
         await control.start()
+        await ensure_installation(control, installation, now_ms())
         await ensure_operator(control, tokens, settings.operator_token_file, now_ms())
 
         custodian = Custodian(log, control, rings, seen, tenants, store, now_ms)
         processor = IndexProcessor(log, index, exists=tenants.exists)
         for tenant in tenants.all():
-            await processor.prepare(TenantScope(tenant.id))
-        runner = EmbeddedRunner(log, (Router(sources.map), AuditProcessor(), processor))
+            try:
+                await processor.prepare(TenantScope(tenant.id))
+            except SearchIndexError as error:
+                # One tenant's broken index must keep nobody else, and no JWKS, from being served.
+                _log.error("index_unavailable", tenant=tenant.id, error=str(error))
+        runner = EmbeddedRunner(log, (Router(sources.map, tenants.exists), AuditProcessor(), processor))
         runner.start()
         stack.push_async_callback(runner.stop)
         clockwork = Clockwork()
@@ -143,7 +150,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             scheduler=scheduler,
             processor=processor,
             runner=runner,
-            search=Search(index, processor),
+            search=Search(index, processor, installation.cursor_key),
             ingest=Ingest(log, sources.map),
             audit=Audit(log),
         )
@@ -172,7 +179,8 @@ async def embedded_worker(settings: Settings, log: EventLog) -> AsyncIterator[Wo
         control = ControlLog(log, (tenants, sources))
         stack.push_async_callback(control.stop)
         await control.start()
-        runner = EmbeddedRunner(log, (Router(sources.map), AuditProcessor(), IndexProcessor(log, index, exists=tenants.exists)))
+        processors = (Router(sources.map, tenants.exists), AuditProcessor(), IndexProcessor(log, index, exists=tenants.exists))
+        runner = EmbeddedRunner(log, processors)
         runner.start()
         stack.push_async_callback(runner.stop)
         yield Worker(index, tenants)

@@ -14,7 +14,6 @@ import uvicorn
 from services.api.app import application
 from services.bootstrap import start
 from services.errors import SettingsError
-from services.logs import configure
 from services.platform import Platform
 from services.sample.load import load_sample
 from services.settings import Settings
@@ -27,7 +26,6 @@ def run(settings: Settings) -> None:
         SettingsError: a setting can't work.
         AlreadyRunning: another process serves the same data directory.
     """
-    configure()
     # uvloop has no typed runner of its own that keeps asyncio's semantics of signals.
     with asyncio.Runner(loop_factory=_loop) as runner:
         runner.run(serve(settings))

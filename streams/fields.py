@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 
 class FieldType(Enum):
@@ -71,6 +72,10 @@ BY_NAME: dict[str, Field] = {field.name: field for field in FIELDS}
 MAX_TERM_CHARACTERS = 4096
 """Longer values are trimmed to this in an index, and in a query, so that they are still found; the event keeps them whole.
 Four bytes a character at most, it stays under OpenSearch's 32,766 bytes and tantivy's 65,530."""
+
+
+MAX_LEAVES_BYTES: Final = 250_000
+"""Of the terms that one event's `idp` becomes in an index: what goes beyond is not searchable, and the event is marked `trimmed`."""
 
 
 def trim(value: str) -> str:

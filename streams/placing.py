@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import msgspec
@@ -9,8 +11,8 @@ import msgspec
 from streams.dead_letters import Reason
 from streams.errors import DecodeError, UnknownSource
 from streams.event import IMPLAUSIBLE_TIME, TRIMMED, Event, iso
-from streams.fields import MAX_TERM_CHARACTERS
-from streams.raw_event import RawEvent
+from streams.fields import MAX_LEAVES_BYTES, MAX_TERM_CHARACTERS
+from streams.raw_event import OWN, RawEvent
 from streams.segment import Encoded
 from streams.source_map import IGNORED, SourceMap
 from streams.sources import registry
@@ -34,8 +36,10 @@ class Placed(NamedTuple):
 class Place:
     """Places raw events by the tenants' declared sources."""
 
-    def __init__(self, sources: SourceMap) -> None:
+    def __init__(self, sources: SourceMap, exists: Callable[[str], bool] = lambda _: True) -> None:
+        """`exists` says whether there is such a tenant, for events that came by the way of one."""
         self._sources = sources
+        self._exists = exists
 
     def __call__(self, raw: RawEvent) -> Placed | None:
         """The event in its tenant's words; None if an operator ignores its source.
@@ -55,9 +59,10 @@ class Place:
             # No index can hold the years 1 and 9999, and a time far ahead would stay on top of every list. `idp` keeps it.
             time = raw.arrived
             tags = (*tags, IMPLAUSIBLE_TIME)
-        if len(decoded.document) > MAX_TERM_CHARACTERS and _has_long_leaf(decoded.raw):
+        size = len(decoded.document)
+        if size > MAX_TERM_CHARACTERS and (size > MAX_LEAVES_BYTES or _has_long_leaf(decoded.raw)):
             tags = (*tags, TRIMMED)
-        event_id = normalised.id or raw.identity
+        event_id = _event_id(normalised.id, raw)
         event = Event(
             timestamp=iso(time),
             id=event_id,
@@ -81,6 +86,10 @@ class Place:
         return Placed(tenant, Encoded(event_id, time, _encoder.encode(event)))
 
     def _tenant(self, raw: RawEvent, source: Source, event: Normalised) -> str:
+        if raw.tenant is not None and not self._exists(raw.tenant):
+            raise DecodeError(
+                Reason.UNKNOWN_TENANT_SOURCE, f"it came for tenant {raw.tenant[:100]!r}, which does not exist; create it and replay"
+            )
         found = self._sources.resolve(source.name, event.selectors)
         if raw.tenant is None:
             if found is not None:
@@ -98,6 +107,14 @@ class Place:
             f"the event names {said}, which is not a declared source of tenant {raw.tenant!r}; "
             "send it to its own tenant, or let an operator declare the source",
         )
+
+
+def _event_id(own: str | None, raw: RawEvent) -> str:
+    if own is None:
+        return raw.identity
+    if own.startswith(OWN):
+        return "sha256:" + hashlib.sha256(own.encode()).hexdigest()
+    return own
 
 
 def _source(raw: RawEvent, decoded: dict[str, object]) -> Source:

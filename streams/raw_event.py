@@ -16,6 +16,10 @@ MAX_LINES: Final = 500
 MAX_BYTES: Final = 700_000
 """What a framed record holds at most; a longer line gets a record of its own."""
 
+OWN: Final = "tenantry:"
+"""What the ids begin with that Tenantry makes. A source's own id never does (see `placing`), so no event can be sent to take an id
+that one of ours will have: the first write of an id wins."""
+
 _LINES: Final = "lines"
 
 
@@ -70,7 +74,7 @@ def raw_events(record: Record) -> Iterator[RawEvent]:
     Blank lines are no events.
     """
     headers = record.headers
-    identity = headers.get("identity") or f"{record.stream}-{record.partition}-{record.offset}"
+    identity = headers.get("identity") or f"{OWN}{record.stream}-{record.partition}-{record.offset}"
     arrived = int(headers.get("arrived") or record.time)
     how = (headers.get("source"), headers.get("tenant"), headers.get("ingest"))
     if headers.get("framing") != _LINES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar, Final, NamedTuple
 
 import structlog
@@ -15,7 +15,7 @@ from streams.event_log import IDP_EVENTS, Batch, NewRecord, Record
 from streams.metrics import DEAD_LETTERS_TOTAL, EVENTS_ROUTED
 from streams.placing import Place
 from streams.processors.processor import Processor
-from streams.raw_event import RawEvent, dead_letter, raw_events
+from streams.raw_event import OWN, RawEvent, dead_letter, raw_events
 from streams.scope import TenantScope
 from streams.segment import Encoded, segments
 from streams.source_map import SourceMap
@@ -39,8 +39,9 @@ class Router(Processor):
     name: ClassVar[str] = "router"
     stream: ClassVar[str] = IDP_EVENTS
 
-    def __init__(self, sources: SourceMap) -> None:
-        self._place = Place(sources)
+    def __init__(self, sources: SourceMap, exists: Callable[[str], bool] = lambda _: True) -> None:
+        """`exists` says whether there is such a tenant."""
+        self._place = Place(sources, exists)
 
     async def process(self, batch: Batch) -> Sequence[NewRecord]:
         """The segments and dead letters of the batch.
@@ -49,7 +50,7 @@ class Router(Processor):
         which gives it up for every document it writes.
         """
         routing = _Routing(self._place)
-        for number, raw in enumerate(_raw(batch.records)):
+        for number, raw in enumerate(routing.raw(batch.records)):
             routing.take(raw)
             if number % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0)
@@ -62,7 +63,7 @@ class Router(Processor):
     def route(self, records: Iterable[Record]) -> Routed:
         """Routes the raw events of the records. A tenant's events keep the order in which they came."""
         routing = _Routing(self._place)
-        for raw in _raw(records):
+        for raw in routing.raw(records):
             routing.take(raw)
         return routing.routed()
 
@@ -111,7 +112,11 @@ class _Routing:
         self._letters.append(dead_letter(raw, reason, message))
         self._dead[reason] += 1
 
-
-def _raw(records: Iterable[Record]) -> Iterator[RawEvent]:
-    for record in records:
-        yield from raw_events(record)
+    def raw(self, records: Iterable[Record]) -> Iterator[RawEvent]:
+        """The raw events; a record whose headers make no sense is a dead letter as a whole."""
+        for record in records:
+            try:
+                yield from raw_events(record)
+            except ValueError as error:
+                identity = f"{OWN}{record.stream}-{record.partition}-{record.offset}"
+                self._bury(RawEvent(record.value, identity, record.time), Reason.INTERNAL_ERROR, f"its headers can't be read: {error}")

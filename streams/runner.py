@@ -37,6 +37,7 @@ class EmbeddedRunner:
         self._max_bytes = max_bytes
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._trouble: dict[str, str] = {}
 
     def start(self) -> None:
         """Starts the processors."""
@@ -48,9 +49,10 @@ class EmbeddedRunner:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
-    def healthy(self) -> bool:
-        """Whether every processor is running."""
-        return all(not task.done() for task in self._tasks)
+    def trouble(self) -> dict[str, str]:
+        """For each processor that is not doing its work, why: what it tries again, or that it has ended."""
+        ended = {task.get_name(): "it has ended; see the log" for task in self._tasks if task.done()}
+        return {**self._trouble, **ended}
 
     async def lag(self) -> dict[str, int]:
         """For each processor, how many records of its stream are before it (with the gaps, if there are any)."""
@@ -86,12 +88,16 @@ class EmbeddedRunner:
         delay = _FIRST_RETRY_SECONDS
         while True:
             try:
-                return await action()
+                answer = await action()
             except Overtaken:
                 raise
             except Exception as error:  # noqa: BLE001 -- whatever it is, going on would lose the batch
+                self._trouble[processor.name] = "it fails and tries again; see the log"  # which may name tenants; this is public
                 PROCESSOR_RETRIES.labels(processor.name).inc()
                 _log.warning("processor_retries", processor=processor.name, error=str(error), kind=type(error).__name__, delay=delay)
+            else:
+                self._trouble.pop(processor.name, None)
+                return answer
             if await self._unless_stopped(asyncio.sleep(delay, result=True)) is None:
                 return None
             delay = min(delay * 2, _LONGEST_RETRY_SECONDS)

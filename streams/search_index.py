@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from streams.query.tree import Query
 from streams.scope import TenantScope
 
 Sort = Literal["newest", "oldest"]
+MAX_PAGE_BYTES: Final = 8_000_000
+"""A page ends early once its documents have so many bytes: events are small, but some have a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,11 @@ class Hit:
     position: int
     time: int
     document: bytes
+
+
+def last_page(hits: Sequence[Hit], limit: int) -> bool:
+    """Whether nothing comes behind this page of a search or tail."""
+    return len(hits) < limit and sum(len(hit.document) for hit in hits) < MAX_PAGE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +141,14 @@ class SearchIndex(Protocol):
     async def search(
         self, scope: TenantScope, query: Query, *, sort: Sort = "newest", limit: int = 100, after: Place | None = None
     ) -> Sequence[Hit]:
-        """At most `limit` events, ordered by time and then position, both descending for `newest`, ascending for `oldest`."""
+        """At most `limit` events, ordered by time and then position, both descending for `newest`, ascending for `oldest`.
+
+        Fewer, though there are more, only if their documents reach `MAX_PAGE_BYTES`; see `last_page`.
+        """
         ...
 
     async def tail(self, scope: TenantScope, query: Query, *, after: int, upto: int, limit: int = 100) -> Sequence[Hit]:
-        """At most `limit` events with positions in `(after, upto]`, ascending by position."""
+        """At most `limit` events with positions in `(after, upto]`, ascending by position; fewer as in `search`."""
         ...
 
     async def count(self, scope: TenantScope, query: Query) -> int:

@@ -19,12 +19,14 @@ class Principal:
         name: the token's name.
         tenant: the tenant it belongs to; None for an operator, who has all.
         scopes: what it may do.
+        expires_at: when its token ends, in epoch milliseconds; None for never.
     """
 
     id: str
     name: str
     tenant: str | None
     scopes: frozenset[Scope]
+    expires_at: int | None = None
 
     @property
     def is_operator(self) -> bool:

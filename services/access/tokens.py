@@ -11,6 +11,7 @@ from services.access.scopes import Scope
 from services.access.secret import Secret, matches, new_secret, token_id
 from services.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from streams.control_log import ControlEvent, ControlLog, Projection
+from streams.event import iso
 from streams.scope import TenantScope
 
 PLATFORM: Final = "@platform"
@@ -81,7 +82,7 @@ class Tokens(Projection):
     def holder(token: Token) -> Principal:
         """The principal that a token makes of its holder."""
         kind = "operator" if token.tenant is None else "token"
-        return Principal(f"{kind}:{token.id}", token.name, token.tenant, token.scopes)
+        return Principal(f"{kind}:{token.id}", token.name, token.tenant, token.scopes, token.expires_at)
 
 
 async def mint(
@@ -90,12 +91,14 @@ async def mint(
     """A new token of a tenant; its text is in the answer and nowhere else.
 
     Raises:
-        Forbidden: the scopes go beyond those of whoever mints it.
+        Forbidden: its scopes, or its life, go beyond those of the token that mints it.
         Conflict: the tenant has a token of this name.
     """
     missing = scopes - by.scopes
     if missing:
         raise Forbidden(f"a token can't hold more than the one that mints it: leave out {', '.join(sorted(missing))}")
+    if by.expires_at is not None and (expires_at is None or expires_at > by.expires_at):
+        raise Forbidden(f"a token can't outlive the one that mints it: give an expires_at up to {iso(by.expires_at)}")
     secret = new_secret()
 
     async def decide() -> Sequence[ControlEvent]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from services.api import console, events, keys, operations, problems, tenants, tokens
 from services.api.published import Asgi, PublishedFirst
+from services.api.too_large import TooLargeAsProblem
 from services.platform import Platform
 
+_MAX_BODY: Final = 65_536
+"""Bytes of a request, where its route says nothing else. It is read before anybody looks at the token."""
 _DESCRIPTION = """
 Each tenant's own log of identity events, and each tenant's own signing keys.
 
@@ -19,7 +24,9 @@ refused; errors are problem details (RFC 9457). Lists page with an opaque `next`
 
 def api(platform: Platform) -> FastAPI:
     """The application without the public documents."""
-    app = FastAPIOffline(redoc_url=None, title="Tenantry", version="1", description=_DESCRIPTION)
+    app = FastAPIOffline(
+        redoc_url=None, redirect_slashes=False, max_body_size=_MAX_BODY, title="Tenantry", version="1", description=_DESCRIPTION
+    )
     app.state.platform = platform
     problems.install(app)
     for part in (tenants, tokens, events, keys, operations):
@@ -30,4 +37,4 @@ def api(platform: Platform) -> FastAPI:
 
 def application(platform: Platform) -> Asgi:
     """The whole application."""
-    return PublishedFirst(api(platform), platform.publication, platform.now)
+    return PublishedFirst(TooLargeAsProblem(api(platform)), platform.publication, platform.now)

@@ -15,7 +15,7 @@ from services.access.scopes import Scope
 from services.api.edge import TheOperator, ThePlatform, ThePrincipal, client_ip, needs
 from services.api.models import Bucket, CountsAnswer, IngestAnswer
 from services.errors import Invalid, NotFound, TooLarge
-from services.events.search import Question
+from services.events.search import Question, is_bare
 from streams.event import iso
 from streams.scope import TenantScope
 from streams.search_index import Hit
@@ -129,7 +129,7 @@ async def tail(
     """Events in the order of the log. Asking again with `next` skips nothing and repeats nothing; `next` is never null."""
     now = running.now()
     page = await running.search.tail(scope, asked, now=now, limit=limit, after=after)
-    if not after or after == "latest":  # the beginning of a tail, not every poll
+    if is_bare(after):  # the beginning of a tail, not every poll, which would be an event for the next one
         await running.audit.record(scope, "events_tailed", by, now, details=_details(asked), ip=client_ip(request))
     return _page(request, page.hits, page.next, page.indexed_up_to)
 
@@ -167,6 +167,7 @@ async def one(event_id: str, request: Request, scope: _Reader, running: ThePlatf
 @router.post(
     "/v1/tenants/{tenant}/events",
     summary="Takes events in",
+    max_body_size=MAX_BODY,
     status_code=HTTPStatus.ACCEPTED,
     response_model=IngestAnswer,
     responses={422: {"description": "None could be taken; the answer says why, event by event"}},
@@ -204,9 +205,11 @@ async def ingest(
 
 
 @router.post("/v1/tenants/{tenant}/events/rebuild", summary="Builds the search index anew from the log")
-async def rebuild(scope: _Admin, running: ThePlatform, by: TheOperator) -> dict[str, int]:  # noqa: ARG001 -- only operators
+async def rebuild(scope: _Admin, running: ThePlatform, by: TheOperator) -> dict[str, int]:
     """Answers when the new index has taken the old one's place; searches go on meanwhile."""
-    return {"events": await running.processor.rebuild(scope)}
+    events = await running.processor.rebuild(scope)
+    await running.audit.record(scope, "index_rebuilt", by, running.now(), details={"events": events})
+    return {"events": events}
 
 
 async def _body(request: Request) -> bytes:

@@ -31,7 +31,7 @@ async def ready(running: ThePlatform) -> JSONResponse:
         checks["log"] = "ok"
     except StreamsError as error:
         checks["log"] = str(error)
-    checks["processors"] = "ok" if running.runner.healthy else "stopped: see the service's log"
+    checks["processors"] = running.runner.trouble or "ok"
     good = checks["log"] == checks["processors"] == "ok"
     status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
     return JSONResponse({"status": "ready" if good else "not ready", **checks}, status, {"Cache-Control": "no-store"})

@@ -15,6 +15,7 @@ Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 
 _PATH: Final = re.compile(r"/t/([a-z0-9-]{1,63})/(jwks\.json|\.well-known/jwks\.json|\.well-known/openid-configuration)")
+_AT: Final = re.compile(rb"(?:^|&)at=")
 _CORS: Final = (b"access-control-allow-origin", b"*")  # public documents: any web page may read them
 _PREFLIGHT: Final = [
     _CORS,
@@ -37,8 +38,8 @@ class PublishedFirst:
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serves one request."""
         path: str = scope.get("path", "")
-        # With a query string (`?at=`) it is a question about the past, which needs a token.
-        if not path.startswith("/t/") or scope["type"] != "http" or scope["query_string"]:
+        # With `at=` it is a question about the past, which needs a token; whatever else stands there is somebody's cache buster.
+        if not path.startswith("/t/") or scope["type"] != "http" or _AT.search(scope["query_string"]):
             await self._application(scope, receive, send)
             return
         match = _PATH.fullmatch(path)

@@ -10,14 +10,14 @@ from fastapi import APIRouter, Depends, Query, Response
 from services.access.scopes import Scope
 from services.api.edge import TheOperator, ThePlatform, ThePrincipal, needs
 from services.api.models import SourcesBody, TenantAnswer, TenantBody, TenantList
-from services.errors import NotFound
+from services.errors import Forbidden, Invalid, NotFound
 from services.platform import Platform
 from services.tenants import commands
 from services.tenants.sources import declare, parse
 from services.tenants.tenant import Tenant
 from streams.event import iso
 from streams.scope import TenantScope, check_tenant_id
-from streams.source_map import IGNORED, as_json
+from streams.source_map import IGNORED, Declaration, as_json
 
 router = APIRouter(tags=["tenants"])
 _Admin = Annotated[TenantScope, Depends(needs(Scope.TENANT_ADMIN))]
@@ -31,7 +31,9 @@ async def list_tenants(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     after: Annotated[str, Query(description="The `next` of an earlier answer")] = "",
 ) -> TenantList:
-    """An operator sees every tenant; a tenant's token its own."""
+    """An operator sees every tenant; a tenant's `tenant:admin` its own."""
+    if Scope.TENANT_ADMIN not in by.scopes:
+        raise Forbidden("this needs a token with the scope tenant:admin")
     seen = [tenant for tenant in running.tenants.all() if tenant.id > after and by.tenant in {None, tenant.id}]
     page = seen[:limit]
     following = page[-1].id if len(seen) > limit else None
@@ -60,7 +62,7 @@ async def put_tenant(tenant: str, body: TenantBody, running: ThePlatform, by: Th
     found = running.tenants.find(tenant)
     declarations = None
     if body.sources is not None:
-        declarations = [parse(source, f"sources[{number}]") for number, source in enumerate(body.sources)]
+        declarations = _parse(body.sources)
     created = await commands.put(
         running.control,
         running.tenants,
@@ -70,6 +72,7 @@ async def put_tenant(tenant: str, body: TenantBody, running: ThePlatform, by: Th
         issuer=commands.check_issuer(body.issuer)
         if body.issuer
         else (found.issuer if found and "issuer" not in body.model_fields_set else None),
+        issuer_base=running.settings.issuer_base,
         declarations=declarations,
         by=by,
         now=running.now(),
@@ -83,7 +86,7 @@ async def put_tenant(tenant: str, body: TenantBody, running: ThePlatform, by: Th
 @router.delete("/v1/tenants/{tenant}", status_code=HTTPStatus.NO_CONTENT, summary="Deletes a tenant")
 async def delete_tenant(running: ThePlatform, scope: _Admin, by: TheOperator) -> None:
     """Its tokens end, its sources become free, its JWKS and index go. Its events stay in the log, and its id is not used again."""
-    await commands.delete(running.control, running.tenants, running.sources, scope, by, running.now())
+    await commands.delete(running.control, running.tenants, scope, by, running.now())
     await running.forget(scope)
 
 
@@ -96,9 +99,17 @@ async def get_ignored(running: ThePlatform, by: TheOperator) -> SourcesBody:  # 
 @router.put("/v1/ignored-sources", summary="Sets the sources whose events are dropped")
 async def put_ignored(body: SourcesBody, running: ThePlatform, by: TheOperator) -> SourcesBody:
     """Their events are neither kept nor dead letters."""
-    declarations = [parse(source, f"sources[{number}]") for number, source in enumerate(body.sources)]
+    declarations = _parse(body.sources)
     await declare(running.control, running.sources, IGNORED, declarations, by.id, running.now())
     return SourcesBody(sources=[as_json(source) for source in running.sources.map.of(IGNORED)])
+
+
+def _parse(sources: list[dict[str, str]]) -> list[Declaration]:
+    parsed = [parse(source, f"sources[{number}]") for number, source in enumerate(sources)]
+    selectors = [(one.provider, selector) for one in parsed for selector in one.selectors]
+    if len(set(selectors)) < len(selectors):
+        raise Invalid("sources: one of them is named twice")
+    return parsed
 
 
 def _found(running: Platform, scope: TenantScope) -> Tenant:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Response
 
@@ -16,6 +16,7 @@ from services.errors import Invalid
 from streams.event import iso
 from streams.scope import TenantScope
 
+_LONGEST_MS: Final = 10 * 366 * 24 * 3600 * 1000
 router = APIRouter(tags=["tokens"])
 _Admin = Annotated[TenantScope, Depends(needs(Scope.TENANT_ADMIN))]
 
@@ -36,6 +37,8 @@ async def mint_token(scope: _Admin, body: TokenBody, running: ThePlatform, by: T
     expires_at = int(body.expires_at.timestamp() * 1000) if body.expires_at else None
     if expires_at is not None and expires_at <= now:
         raise Invalid("expires_at: is in the past")
+    if expires_at is not None and expires_at > now + _LONGEST_MS:
+        raise Invalid("expires_at: is more than ten years away; leave it out for a token that does not expire")
     secret = await tokens.mint(running.control, running.tokens, scope.tenant, body.name, scopes, by, now, expires_at)
     response.headers["Cache-Control"] = "no-store"
     token = next(token for token in running.tokens.of(scope.tenant) if token.id == secret.id)

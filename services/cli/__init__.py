@@ -11,6 +11,7 @@ from services.cli import apply, ask, doctor, ingest, keys, replay, serve, tenant
 from services.cli.app import app
 from services.cli.output import fail
 from services.errors import ServicesError
+from services.logs import configure
 from streams.errors import StreamsError
 
 __all__ = ["app", "main"]
@@ -21,6 +22,7 @@ for part in (serve, ingest, ask, keys, tenants, apply, replay, doctor):
 
 def main() -> None:
     """Runs the command; errors that a user can mend are one line on the standard error, and exit code 1."""
+    configure()
     try:
         app()
     except (ServicesError, StreamsError, KeyVaultError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
+import hmac
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,20 +15,20 @@ from streams.scope import TenantScope
 from streams.search_index import Place
 
 _VERSION: Final = 1
+_TAG_BYTES: Final = 16
 
 
 class Cursor(msgspec.Struct, array_like=True, frozen=True):
     """What a cursor holds.
 
     Attributes:
-        fingerprint: of the tenant and the search, so that a cursor can't be used for others.
+        version: of this form.
         now: what `now` meant in the search, in epoch milliseconds, so that `now-1h` means the same on every page.
         time: of the last event, in epoch milliseconds.
         position: of the last event.
     """
 
     version: int
-    fingerprint: bytes
     now: int
     time: int
     position: int
@@ -39,28 +39,36 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
         return Place(self.time, self.position)
 
 
-def fingerprint(scope: TenantScope, search: Sequence[str]) -> bytes:
-    """Names the tenant and the search. It guards against mistakes; what keeps tenants apart is the scope of every call."""
-    return hashlib.sha256(msgspec.msgpack.encode([scope.tenant, *search])).digest()[:12]
+class Seal:
+    """Seals the cursors of one tenant and one search with the installation's key.
 
-
-def seal(mark: bytes, now: int, place: Place) -> str:
-    """The cursor as an opaque text, safe in a URL."""
-    packed = msgspec.msgpack.encode(Cursor(_VERSION, mark, now, place.time, place.position))
-    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
-
-
-def unseal(text: str, mark: bytes) -> Cursor:
-    """The cursor that `seal` wrote for the same tenant and search.
-
-    Raises:
-        CursorError: it is no cursor, or one of another tenant or search.
+    What keeps tenants apart is the scope of every call; the seal is there because pages behind the first are not audited, so nobody
+    may make up a cursor.
     """
-    try:
-        packed = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-        cursor = msgspec.msgpack.decode(packed, type=Cursor)
-    except (UnicodeError, binascii.Error, msgspec.MsgspecError) as error:
-        raise CursorError from error
-    if cursor.version != _VERSION or cursor.fingerprint != mark:
-        raise CursorError
-    return cursor
+
+    def __init__(self, key: bytes, scope: TenantScope, search: Sequence[str]) -> None:
+        self._key = key
+        self._search = msgspec.msgpack.encode([scope.tenant, *search])
+
+    def seal(self, now: int, place: Place) -> str:
+        """The cursor as an opaque text, safe in a URL."""
+        packed = msgspec.msgpack.encode(Cursor(_VERSION, now, place.time, place.position))
+        return base64.urlsafe_b64encode(self._tag(packed) + packed).rstrip(b"=").decode()
+
+    def unseal(self, text: str) -> Cursor:
+        """The cursor that `seal` wrote for the same tenant and search.
+
+        Raises:
+            CursorError: it is no cursor, or one of another tenant or search.
+        """
+        try:
+            sealed = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        except (UnicodeError, binascii.Error) as error:
+            raise CursorError from error
+        tag, packed = sealed[:_TAG_BYTES], sealed[_TAG_BYTES:]
+        if not hmac.compare_digest(tag, self._tag(packed)):
+            raise CursorError
+        return msgspec.msgpack.decode(packed, type=Cursor)
+
+    def _tag(self, packed: bytes) -> bytes:
+        return hmac.digest(self._key, self._search + packed, "sha256")[:_TAG_BYTES]

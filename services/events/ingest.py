@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -9,16 +10,19 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from services.errors import Invalid, Reused
+from services.errors import Invalid, Reused, TooLarge
 from streams.dead_letters import Reason
 from streams.errors import DecodeError
 from streams.event_log import EventLog, NewRecord
 from streams.placing import Place
-from streams.raw_event import MAX_BYTES, MAX_LINES, RawEvent, raw_record
+from streams.raw_event import MAX_BYTES, MAX_LINES, OWN, RawEvent, raw_record
 from streams.scope import TenantScope
 from streams.source_map import SourceMap
 from streams.sources import registry
 
+MAX_EVENTS: Final = 10_000
+"""Of one request."""
+_AT_ONCE: Final = 50
 _REMEMBERED: Final = 10_000
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -45,7 +49,7 @@ class Ingest:
         self._log = log
         self._place = Place(sources)
         # Only to notice a key that is used for another body: that doing it twice changes nothing needs no memory, see `take`.
-        self._used: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._used: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     async def take(self, scope: TenantScope, body: bytes, *, lines: bool, source: str | None, key: str | None, now: int) -> Taken:
         """Appends the events that can be placed in this tenant, and says which can't and why.
@@ -62,22 +66,26 @@ class Ingest:
         Raises:
             UnknownSource: there is no such format.
             Invalid: the body is neither NDJSON nor JSON.
+            TooLarge: there are too many events in it.
             Reused: the key came with another body before.
             LogUnavailable: nothing was taken; try again.
         """
         if source is not None:
             registry.named(source)
-        if key is not None:
-            self._check_key(scope, key, body)
-        identity = f"request-{hashlib.sha256(f'{scope.tenant}/{key}'.encode()).hexdigest()[:32]}" if key is not None else None
+        identity = self._identity(scope, key, body) if key is not None else None
         kept: list[bytes] = []
         refused: list[Refusal] = []
-        for index, value in enumerate(_lines(body) if lines else _objects(body)):
+        values = _lines(body) if lines else _objects(body)
+        if len(values) > MAX_EVENTS:
+            raise TooLarge(f"a request holds at most {MAX_EVENTS} events; send more of them one after another")
+        for index, value in enumerate(values):
+            if index % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)  # others have a turn
             if not value.strip():
                 kept.append(b"")
                 continue
             try:
-                self._place(RawEvent(value, f"{identity or 'request'}-{index}", now, source, scope.tenant))
+                self._place(RawEvent(value, f"{identity or OWN}-{index}", now, source, scope.tenant))
             except DecodeError as error:
                 refused.append(Refusal(index, Reason(error.reason), str(error)))
                 kept.append(b"")  # a blank line: the others keep their numbers, and so their identities
@@ -86,18 +94,24 @@ class Ingest:
         taken = sum(1 for value in kept if value)
         if taken:
             await self._log.append([record for record in _records(kept, source, scope.tenant, identity) if record.value.strip()])
+        if key is not None:
+            self._remember(scope, key, body)
         return Taken(taken, refused)
 
-    def _check_key(self, scope: TenantScope, key: str, body: bytes) -> None:
+    def _identity(self, scope: TenantScope, key: str, body: bytes) -> str:
         if not 0 < len(key) <= 255:
             raise Invalid("Idempotency-Key must have 1 to 255 characters")
-        digest = hashlib.sha256(body).digest()
-        known = self._used.setdefault((scope.tenant, key), digest)
+        digest = hashlib.sha256(body).hexdigest()
+        if self._used.get((scope.tenant, key), digest) != digest:
+            raise Reused(f"Idempotency-Key {key!r} was used for another body; take a new key for a new request")
+        # With the body: another one must never be taken for this one, though the memory of used keys is short.
+        return f"{OWN}request-{hashlib.sha256(f'{scope.tenant}/{digest}/{key}'.encode()).hexdigest()[:32]}"
+
+    def _remember(self, scope: TenantScope, key: str, body: bytes) -> None:
+        self._used[scope.tenant, key] = hashlib.sha256(body).hexdigest()
         self._used.move_to_end((scope.tenant, key))
         if len(self._used) > _REMEMBERED:
             self._used.popitem(last=False)
-        if known != digest:
-            raise Reused(f"Idempotency-Key {key!r} was used for another body; take a new key for a new request")
 
 
 def _records(kept: list[bytes], source: str | None, tenant: str, identity: str | None) -> Iterator[NewRecord]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.errors import Invalid
-from services.events.cursor import fingerprint, seal, unseal
+from services.events.cursor import Seal
 from streams import position as positions
 from streams.errors import CursorError, QueryError
 from streams.fields import BY_NAME, FIELDS
@@ -17,11 +17,13 @@ from streams.query.parser import parse
 from streams.query.times import parse_time
 from streams.query.tree import And, Query, TimeRange
 from streams.scope import TenantScope
-from streams.search_index import Histogram, Hit, Place, SearchIndex, Sort, Values
+from streams.search_index import Histogram, Hit, Place, SearchIndex, Sort, Values, last_page
 
 LATEST: Final = "latest"
 _EXPORT_PAGE: Final = 1000
 _TAIL: Final = ("tail",)
+_BARE: Final = 16
+"""Digits of a `log.position`; a sealed cursor is longer."""
 _INTERVAL: Final = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS: Final = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
@@ -62,9 +64,10 @@ class Page:
 class Search:
     """Answers questions about the log of the tenant in the scope, and no other."""
 
-    def __init__(self, index: SearchIndex, processor: IndexProcessor) -> None:
+    def __init__(self, index: SearchIndex, processor: IndexProcessor, cursor_key: bytes) -> None:
         self._index = index
         self._processor = processor
+        self._cursor_key = cursor_key
 
     async def page(self, scope: TenantScope, question: Question, *, now: int, sort: Sort, limit: int, after: str | None) -> Page:
         """At most `limit` events by time.
@@ -73,14 +76,14 @@ class Search:
             QueryError: the question is not right.
             CursorError: `after` is no cursor of this search.
         """
-        mark = fingerprint(scope, (question.q, question.since, question.until, sort))
-        cursor = unseal(after, mark) if after else None
+        seal = Seal(self._cursor_key, scope, (question.q, question.since, question.until, sort))
+        cursor = seal.unseal(after) if after else None
         if cursor is not None:
             now = cursor.now
         query = question.query(now)
         fresh = await self.indexed_up_to(scope)
         hits = await self._index.search(scope, query, sort=sort, limit=limit, after=cursor.place if cursor else None)
-        last = seal(mark, now, Place(hits[-1].time, hits[-1].position)) if len(hits) == limit else None
+        last = None if last_page(hits, limit) else seal.seal(now, Place(hits[-1].time, hits[-1].position))
         return Page(hits, last, fresh)
 
     async def tail(self, scope: TenantScope, question: Question, *, now: int, limit: int, after: str) -> Page:
@@ -95,11 +98,11 @@ class Search:
         query = question.query(now)
         # The cursor never moves past what is not indexed yet, or it would skip an event whose write was delayed.
         upto = await self._processor.indexed_up_to(scope)
-        mark = fingerprint(scope, _TAIL)
-        start = upto if after == LATEST else _place(after, mark)
+        seal = Seal(self._cursor_key, scope, _TAIL)
+        start = upto if after == LATEST else _place(after, seal)
         hits = await self._index.tail(scope, query, after=start, upto=upto, limit=limit) if upto > start else ()
-        reached = hits[-1].position if len(hits) == limit else max(start, upto)
-        return Page(hits, seal(mark, 0, Place(0, reached)), positions.render(upto))
+        reached = max(start, upto) if last_page(hits, limit) else hits[-1].position
+        return Page(hits, seal.seal(0, Place(0, reached)), positions.render(upto))
 
     async def export(self, scope: TenantScope, question: Question, *, now: int) -> AsyncIterator[bytes]:
         """All events in the order of the log, up to now, as documents; of any length in constant memory."""
@@ -149,15 +152,20 @@ class Search:
             after = hits[-1].position
 
 
-def _place(after: str, mark: bytes) -> int:
+def is_bare(after: str) -> bool:
+    """Whether a tail that begins there begins anew, rather than going on from an answer."""
+    return len(after) == _BARE or after in {"", LATEST}
+
+
+def _place(after: str, seal: Seal) -> int:
     if not after:
         return positions.BEGINNING
-    if len(after) == 16:
+    if len(after) == _BARE:
         try:
             return positions.parse(after)
         except ValueError as error:
             raise CursorError from error
-    return unseal(after, mark).position
+    return seal.unseal(after).position
 
 
 def moment(name: str, text: str, now: int) -> int:

@@ -54,10 +54,10 @@ class Publication:
         self._discovery: dict[str, tuple[Tenant, tuple[str, ...], Document]] = {}
 
     def jwks(self, tenant: str, now: int) -> Document | None:
-        """The tenant's JWKS now, or None if there is no such tenant."""
-        if not self._tenants.exists(tenant):
-            return None
+        """The tenant's JWKS now, or None if there is no such tenant, or not quite yet."""
         ring = self._rings.of(tenant)
+        if not self._tenants.exists(tenant) or not ring.keys:
+            return None  # a tenant whose first keys are being made has none to publish, and nobody may cache that
         held = self._jwks.get(tenant)
         if held is None or held.ring is not ring or (held.until is not None and now >= held.until):
             # A node whose clock is behind must not show a ring before its last event.
@@ -72,10 +72,9 @@ class Publication:
         Tenantry publishes keys and signs tokens; the endpoints that log people in are the identity provider's, which serves
         its own, fuller document where it has one.
         """
-        if not self._tenants.exists(tenant):
-            return None
         found = self._tenants.find(tenant)
-        assert found is not None
+        if found is None or not self._tenants.exists(tenant) or not self._rings.of(tenant).keys:
+            return None
         algorithms = tuple(sorted({key.algorithm.value for key in self._rings.of(tenant).published(now)}))
         held = self._discovery.get(tenant)
         if held is None or held[:2] != (found, algorithms):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from keyvault import events
@@ -21,15 +22,17 @@ class Rings(Projection):
         found = key_event(event)
         if found is not None:
             self._rings[key] = self.of(key).apply(found)
+        if found is not None or event.type == "tenant_created":
+            # Later, not here: a listener's error is no error of the fold.
             for listener in self._listeners:
-                listener(key)
+                asyncio.get_running_loop().call_soon(listener, key)
 
     def of(self, tenant: str) -> Ring:
         """The tenant's ring; the same object until an event changes it."""
         return self._rings.get(tenant) or _EMPTY
 
     def on_change(self, listener: Callable[[str], None]) -> None:
-        """Tells the listener the tenant of every ring that has changed."""
+        """Tells the listener the tenant of every ring that has changed, and of every new tenant, whose ring needs its first keys."""
         self._listeners.append(listener)
 
 

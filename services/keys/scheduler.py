@@ -65,6 +65,7 @@ class RotationScheduler:
             return True
         if self._retry_at.get(tenant, 0) > self._now():
             return False
+        before = self._rings.of(tenant)
         try:
             await self._custodian.settle(TenantScope(tenant))
         except Exception as error:  # noqa: BLE001 -- whatever it is, it is tried again, and the others go on
@@ -72,7 +73,8 @@ class RotationScheduler:
         if self._due(tenant) > self._now():
             self._retry_at.pop(tenant, None)
             return True
-        self._retry_at[tenant] = self._now() + _RETRY_MS
+        if self._rings.of(tenant) is before:
+            self._retry_at[tenant] = self._now() + _RETRY_MS
         return False
 
     def _due(self, tenant: str) -> int:

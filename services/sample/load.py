@@ -43,6 +43,7 @@ async def load_sample(platform: Platform) -> None:
             scope,
             display_name=realm["name"].capitalize(),
             issuer=None,
+            issuer_base=platform.settings.issuer_base,
             declarations=[source],
             by=_SAMPLE,
             now=platform.now(),

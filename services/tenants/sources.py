@@ -23,10 +23,14 @@ class Sources(Projection):
 
     def __init__(self) -> None:
         self.map = SourceMap()
+        self._deleted: set[str] = set()
 
     def apply(self, key: str, event: ControlEvent) -> None:
-        """Folds `sources_declared`, which names all of the owner's sources."""
-        if key == SOURCES and event.type == "sources_declared":
+        """Folds `sources_declared`, which names all of the owner's sources, and `tenant_deleted`, in whatever order they come."""
+        if event.type == "tenant_deleted":
+            self._deleted.add(key)
+            self.map.apply(key, ())
+        elif key == SOURCES and event.type == "sources_declared" and event.data["owner"] not in self._deleted:
             self.map.apply(event.data["owner"], [declaration(source) for source in event.data["sources"]])
 
 
@@ -63,7 +67,7 @@ def parse(value: object, where: str) -> Declaration:
     for kind, text in value.items():
         if kind != "provider" and kind not in kinds:
             known = f"takes {', '.join(kinds)}" if kinds else "takes nothing else: its events name no tenant"
-            raise Invalid(f"{where}.{kind} is unknown; {provider} {known}")
+            raise Invalid(f"{where}.{kind!a} is unknown; {provider} {known}")
         if not isinstance(text, str) or not 0 < len(text) <= 512:
             raise Invalid(f"{where}.{kind} must be a text of 1 to 512 characters")
     if kinds and len(value) == 1:

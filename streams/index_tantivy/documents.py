@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from streams.event import with_position
-from streams.fields import MAX_TERM_CHARACTERS, trim
+from streams.fields import MAX_LEAVES_BYTES, MAX_TERM_CHARACTERS, trim
 from streams.index_tantivy.schema import (
     ADDRESSES,
     ALL_WORDS,
@@ -109,19 +109,30 @@ def _leaf_terms(source: Any) -> list[str]:
     if source.__class__ is not dict:
         return [leaf_term(path, text) for path, text in leaves(source)]
     terms: list[str] = []
+    room = MAX_LEAVES_BYTES
     stack: list[tuple[str, Any]] = [("", source)]
     while stack:
         path, value = stack.pop()
         for key, inner in value.items():
             if inner.__class__ is str:
-                terms.append(_leaf_start(path, key) + inner[:MAX_TERM_CHARACTERS])
+                start = _leaf_start(path, key) if len(path) + len(key) <= _REMEMBERED else _start(path, key)
+                terms.append(term := start + inner[:MAX_TERM_CHARACTERS])
+                room -= len(term)
             elif inner.__class__ is dict:
                 stack.append((below(path, key), inner))
             elif inner is not None:
-                terms += [leaf_term(at, text) for at, text in leaves(inner, below(path, key))]
+                for at, text in leaves(inner, below(path, key)):
+                    terms.append(term := leaf_term(at, text))
+                    room -= len(term)
+                    if room < 0:
+                        break
+            if room < 0:  # an event of many long paths could otherwise become gigabytes
+                return terms[:-1]
     return terms
 
 
-@lru_cache(maxsize=16384)
-def _leaf_start(path: str, key: str) -> str:
+def _start(path: str, key: str) -> str:
     return leaf_term(trim(below(path, key)), "")
+
+
+_leaf_start = lru_cache(maxsize=16384)(_start)

@@ -40,6 +40,8 @@ class TantivyIndex(SearchIndex):
         self._shelf = Shelf(root, readers=readers, writers=writers, heap=heap)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._searchers = ThreadPoolExecutor(searches, "tenantry-index-search")
+        # One tenant's searches, however many and heavy, leave threads to the others.
+        self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(max(1, searches // 2)))
 
     async def prepare(self, scope: TenantScope) -> bool:
         """See the port."""
@@ -122,7 +124,8 @@ class TantivyIndex(SearchIndex):
         opened = await self._shelf.present(scope.tenant)
         with engine():
             translated = opened.translate(query)
-        return await self._in_thread(question, opened.searcher, translated, *args, **kwargs)
+        async with self._turns[scope.tenant]:
+            return await self._in_thread(question, opened.searcher, translated, *args, **kwargs)
 
     async def _in_thread(self, question: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         def guarded() -> _T:

@@ -13,7 +13,7 @@ from streams.fields import BY_NAME
 from streams.index_tantivy.opened import SCHEMA, count
 from streams.index_tantivy.schema import COUNTED, POSITION, SOURCE, TIME
 from streams.index_tantivy.translate import Translator, both
-from streams.search_index import Histogram, Hit, Place, Sort, Values
+from streams.search_index import MAX_PAGE_BYTES, Histogram, Hit, Place, Sort, Values
 
 MAX_BUCKETS: Final = 10_000
 _MAX_VALUES: Final = 60_000
@@ -91,8 +91,15 @@ class _Pager:
 
 
 def hits(searcher: Searcher, found: Sequence[_Address]) -> list[Hit]:
-    """With their documents."""
-    return [Hit(position, time, bytes(searcher.doc(address)[SOURCE][0])) for time, position, address in found]
+    """With their documents, until the page is full."""
+    answer: list[Hit] = []
+    room = MAX_PAGE_BYTES
+    for time, position, address in found:
+        answer.append(hit := Hit(position, time, bytes(searcher.doc(address)[SOURCE][0])))
+        room -= len(hit.document)
+        if room <= 0:
+            break
+    return answer
 
 
 def first(searcher: Searcher, query: tantivy.Query) -> Hit | None:

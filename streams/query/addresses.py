@@ -12,6 +12,8 @@ _MAPPED: Final = 0xFFFF << 32
 LOWEST: Final = 0
 HIGHEST: Final = (1 << 128) - 1
 
+_LONGEST = 64  # characters of an address, with room for a zone
+
 
 def number(text: str) -> int | None:
     """The address as an integer, or None if the text is no address (one with a zone, as `fe80::1%eth0`, is none here)."""
@@ -31,9 +33,13 @@ def text_of(value: int) -> str:
     return str(ipaddress.IPv6Address(value))
 
 
-@lru_cache(maxsize=65536)
 def canonical(text: str) -> str | None:
-    """The canonical text of an address, or None if it is none. Addresses repeat, and parsing one costs as much as the rest of an event."""
+    """The canonical text of an address, or None if it is none."""
+    return _canonical(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=65536)  # addresses repeat, and parsing one costs as much as the rest of an event
+def _canonical(text: str) -> str | None:
     value = number(text)
     return None if value is None else text_of(value)
 

@@ -17,7 +17,7 @@ Fuzzy terms, boosts, regular expressions, wildcards elsewhere than at the end, a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from luqum import thread, tree
@@ -62,12 +62,17 @@ def parse(text: str, *, now: int) -> Query:
     return _Reader(scanned, now).read(root, None, "", 0)
 
 
+MAX_OPEN_ENDS = 32
+"""Values that end with `*`: each may stand for tens of thousands of terms."""
+
+
 class _Reader:
     """Makes our tree of luqum's."""
 
     def __init__(self, scanned: Scanned, now: int) -> None:
         self._scanned = scanned
         self._now = now
+        self._open_ends = 0
 
     def read(self, node: tree.Item, field: Field | None, name: str, depth: int) -> Query:
         """What `node` means within `field:(…)`, called `name`; outside of one, `field` is None."""
@@ -81,11 +86,15 @@ class _Reader:
             case tree.Not() | tree.Prohibit():
                 return Not(self.read(node.children[0], field, name, depth + 1))
             case tree.OrOperation():
-                return Or(tuple(self.read(child, field, name, depth + 1) for child in node.children))
+                return Or(self._parts(node.children, field, name, depth))
             case tree.AndOperation() | tree.UnknownOperation():
-                return And(tuple(self.read(child, field, name, depth + 1) for child in node.children))
+                return And(self._parts(node.children, field, name, depth))
             case tree.Word() | tree.Phrase():
                 value, open_end = self._value(node)
+                self._open_ends += open_end
+                if self._open_ends > MAX_OPEN_ENDS:
+                    hint = "ask in several queries"
+                    raise QueryError(f"the query has more than {MAX_OPEN_ENDS} values with `*`", position=self._at(node), hint=hint)
                 return self._leaf(field, name, value, open_end, self._at(node))
             case tree.Range():
                 return self._range(node, field, node.low, node.high, low=node.include_low, high=node.include_high)
@@ -94,6 +103,10 @@ class _Reader:
             case tree.To():
                 return self._range(node, field, None, node.a, low=True, high=node.include)
         raise QueryError("this part of Lucene's syntax is not supported", position=self._at(node))
+
+    def _parts(self, nodes: Sequence[tree.Item], field: Field | None, name: str, depth: int) -> tuple[Query, ...]:
+        """What the nodes mean, each meaning once: saying a thing five hundred times must not cost five hundred times as much."""
+        return tuple(dict.fromkeys(self.read(node, field, name, depth + 1) for node in nodes))
 
     def _at(self, node: Any) -> int | None:
         return self._scanned.at(node.pos)

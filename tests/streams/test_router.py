@@ -116,13 +116,13 @@ def test_a_dead_letter_comes_back_as_the_same_event(router: Router) -> None:
     janssen = line({"action": "TOKEN_REQUEST", "timestamp": ARRIVED, "clientId": "shop", "success": True, "ip": "192.0.2.1"})
     [letter] = letters(route(router, b"", janssen, source="janssen"))
     [again] = raw_events(stored(revived(stored(letter, 99)), 100))
-    assert (again.identity, again.arrived, again.source) == (f"{IDP_EVENTS}-0-7-1", ARRIVED, "janssen")
+    assert (again.identity, again.arrived, again.source) == (f"tenantry:{IDP_EVENTS}-0-7-1", ARRIVED, "janssen")
 
 
 def test_an_event_without_an_id_is_named_by_its_place(router: Router) -> None:
     event = line({"action": "TOKEN_REQUEST", "timestamp": ARRIVED, "clientId": "shop", "success": True, "ip": "192.0.2.1"})
     routed = route(router, event, event, tenant="acme", source="janssen")
-    assert [found["event.id"] for found in events(routed, "acme")] == ["idp-events-0-7-0", "idp-events-0-7-1"]
+    assert [found["event.id"] for found in events(routed, "acme")] == ["tenantry:idp-events-0-7-0", "tenantry:idp-events-0-7-1"]
 
 
 def test_a_tenants_way_refuses_events_that_name_another(router: Router) -> None:
