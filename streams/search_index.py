@@ -7,6 +7,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
+import msgspec
+
 from streams.query.tree import Query
 from streams.scope import TenantScope
 
@@ -15,8 +17,7 @@ MAX_PAGE_BYTES: Final = 8_000_000
 """A page ends early once its documents have so many bytes: events are small, but some have a megabyte."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """An event to index.
 
     Attributes:

@@ -7,7 +7,7 @@ together, which is what makes writing a thousand indexes fast.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -23,7 +23,7 @@ MAX_BYTES: Final = 700_000
 _VERSION: Final = 1
 
 
-class Encoded(NamedTuple):
+class Encoded(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """An encoded event on its way into the log: its id, its time in epoch milliseconds, its document."""
 
     event_id: str
@@ -69,7 +69,7 @@ def entries(record: Record) -> Sequence[Entry]:
     if segment.version != _VERSION:
         raise SegmentError(f"the segment at {record.offset} of {record.stream} has version {segment.version}; upgrade Tenantry to read it")
     offset = record.offset
-    return [Entry(position(offset, index), event_id, time, document) for index, (event_id, time, document) in enumerate(segment.events)]
+    return [Entry(position(offset, index), event.event_id, event.time, event.document) for index, event in enumerate(segment.events)]
 
 
 def _record(scope: TenantScope, events: list[Encoded], headers: dict[str, str]) -> NewRecord:

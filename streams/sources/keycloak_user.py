@@ -8,6 +8,7 @@ https://www.keycloak.org/docs/latest/server_admin/#event-types. Unknown types ar
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from streams.sources.fields import identity, milliseconds, nested, required_text, text
@@ -58,7 +59,7 @@ def normalise(raw: Mapping[str, Any]) -> Normalised:
         id=identity(text(raw, "id")),
         time=milliseconds(raw, "time"),
         action=kind.lower(),
-        category=_known.get(kind) or _category(kind),
+        category=_remembered(kind) if len(kind) <= _LONGEST else _category(kind),
         outcome="success" if raw.get("error") is None else "failure",
         dataset=DATASET,
         reason=text(raw, "error"),
@@ -77,4 +78,5 @@ def _category(kind: str) -> str:
     return next((category for prefix, category in _PREFIXES.items() if base.startswith(prefix)), "authentication")
 
 
-_known: Final = {kind: category for base, category in _CATEGORIES.items() for kind in (base, f"{base}_ERROR")}
+_LONGEST: Final = 64  # characters of a type that is worth remembering; Keycloak's have 50 at most
+_remembered = lru_cache(maxsize=1024)(_category)
