@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import uvicorn
 
@@ -17,6 +18,8 @@ from services.errors import SettingsError
 from services.platform import Platform
 from services.sample.load import load_sample
 from services.settings import Settings
+
+_SHOWN: Final = 6  # tenants in the greeting
 
 
 def run(settings: Settings) -> None:
@@ -92,12 +95,15 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 def _greet(settings: Settings, platform: Platform) -> None:
+    tenants = platform.tenants.all()
     lines = [
         f"Tenantry listens on {settings.service_url}",
         f"  console    {settings.service_url}/console",
         f"  API        {settings.service_url}/docs",
         f"  operator   token in {settings.operator_token_file}" if settings.operator_token_file.exists() else "",
-        *(f"  {tenant.id:10} {settings.service_url}/t/{tenant.id}/jwks.json" for tenant in platform.tenants.all()[:6]),
+        *(f"  {tenant.id:10} {settings.service_url}/t/{tenant.id}/jwks.json" for tenant in tenants[:_SHOWN]),
+        f"  and {len(tenants) - _SHOWN} more: tenantry tenants list" if len(tenants) > _SHOWN else "",
+        "Ctrl-C stops it.",
     ]
     sys.stderr.write("\n".join(line for line in lines if line) + "\n")
     sys.stderr.flush()

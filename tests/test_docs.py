@@ -28,6 +28,13 @@ def test_the_query_languages_table_is_the_declared_fields() -> None:
     assert f"{MAX_TERM_CHARACTERS:,}" in page
 
 
+def test_the_settings_page_has_every_setting_as_it_is() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in {None, ""} else f"`{int(field.default) if isinstance(field.default, bool) else field.default}`"
+        assert f"| `TENANTRY_{name.upper()}` | {default} | {field.description} |".replace("|  |", "| |") in page
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_that_a_page_names_is_there(page: Path) -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]

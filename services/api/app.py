@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from services.api import console, events, keys, operations, problems, tenants, tokens
+from services.api.openapi import describe_errors
 from services.api.published import Asgi, PublishedFirst
 from services.api.too_large import TooLargeAsProblem
 from services.platform import Platform
@@ -32,7 +34,14 @@ def api(platform: Platform) -> FastAPI:
     for part in (tenants, tokens, events, keys, operations):
         app.include_router(part.router)
     console.install(app, platform)
+    app.add_api_route("/", _home, include_in_schema=False)
+    describe_errors(app)
     return app
+
+
+async def _home() -> RedirectResponse:
+    """People who type the address alone want to look at something."""
+    return RedirectResponse("/console")
 
 
 def application(platform: Platform) -> Asgi:

@@ -35,8 +35,11 @@ def doctor(json: Json = False) -> None:
 
 
 async def _examine(settings: Settings) -> list[tuple[str, bool, str]]:
+    data = await _check("data directory", lambda: _data(settings))
+    if not data[1]:
+        return [data]  # looking further would make what is not there
     return [
-        await _check("data directory", lambda: _data(settings)),
+        data,
         await _check("event log", lambda: _log(settings)),
         await _check("search index", lambda: _index(settings)),
         await _check("key store", lambda: _store(settings)),

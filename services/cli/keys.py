@@ -9,6 +9,7 @@ import typer
 from services.cli.app import Json, Tenant
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, print_table, printable
+from services.errors import Invalid
 from services.settings import Settings
 
 keys = typer.Typer(help="Lists, rotates and revokes a tenant's signing keys.", no_args_is_help=True)
@@ -40,6 +41,8 @@ def rotate(
     json: Json = False,
 ) -> None:
     """Prepares a successor of the active key, or activates the one that is due."""
+    if activate and not reason:
+        raise Invalid("--activate may break relying parties that have not seen the new key yet, so it needs --reason, for the log")
     body: dict[str, Any] = {"activate": True, "reason": reason} if activate else {}
     _show(Client(Settings()).ask("POST", path_of(tenant, "keys", "rotate"), json=body), json)
 
@@ -62,3 +65,9 @@ def _show(answer: dict[str, Any], json: bool) -> None:
         return
     for name, value in answer.items():
         out.print(printable(f"{name}: {value}"), soft_wrap=True)
+    if answer.get("outcome") == "waiting":
+        out.print(
+            f"Nothing changed: relying parties are still fetching the standby. Asked again from {answer['ready_at']} on, it signs at once; "
+            f"by itself it takes over at {answer['activates_at']}; --activate --reason forces it now.",
+            soft_wrap=True,
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import Annotated
 
 import typer
@@ -11,9 +10,9 @@ import typer
 from services.bootstrap import embedded_worker, open_log
 from services.cli.app import Json
 from services.cli.client import Client, path_of
-from services.cli.output import out, print_json, progress_bar
+from services.cli.output import out, print_json, printable, progress_bar
 from services.errors import AlreadyRunning, Invalid, NotFound
-from services.events.revival import Revived, revive, waiting
+from services.events.revival import Revived, Waiting, revive, waiting
 from services.settings import Settings
 from streams.processors.index import IndexProcessor
 from streams.scope import TenantScope, check_tenant_id
@@ -38,12 +37,12 @@ def replay(
     if dead_letters:
         reasons, done = asyncio.run(_dead_letters(dry_run))
         if json:
-            print_json({"reasons": dict(reasons), "revived": done.revived if done else 0, "kept": done.kept if done else 0})
+            counts = {reason: found.count for reason, found in reasons.items()}
+            messages = {reason: found.message for reason, found in reasons.items()}
+            revived, kept = (done.revived, done.kept) if done else (0, 0)
+            print_json({"reasons": counts, "messages": messages, "revived": revived, "kept": kept})
         else:
-            for reason, count in sorted(reasons.items()):
-                out.print(f"{count:8} {reason}")
-            what = f"{done.revived} sent to the router again, {done.kept} of the index kept" if done else f"{reasons.total()} dead letters"
-            out.print(what)
+            _say(reasons, done)
     else:
         assert tenant is not None
         events = _rebuild(check_tenant_id(tenant))
@@ -53,7 +52,18 @@ def replay(
             out.print(f"{tenant}: index built anew with {events} events")
 
 
-async def _dead_letters(dry_run: bool) -> tuple[Counter[str], Revived | None]:
+def _say(reasons: dict[str, Waiting], done: Revived | None) -> None:
+    for reason, found in sorted(reasons.items()):
+        out.print(printable(f"{found.count:8} {reason}: {found.message}"), soft_wrap=True)
+    if done is None:
+        out.print(f"{sum(found.count for found in reasons.values())} dead letters")
+        return
+    out.print(f"{done.revived} dead letters sent to the router again; those that it still can't place are dead letters anew")
+    if done.kept:
+        out.print(f"{done.kept} left: their events are in the log, and an index refused them; see tenantry replay --tenant")
+
+
+async def _dead_letters(dry_run: bool) -> tuple[dict[str, Waiting], Revived | None]:
     log = open_log(Settings())
     try:
         reasons = await waiting(log)

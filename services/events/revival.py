@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -24,15 +24,26 @@ class Revived:
     kept: int = 0
 
 
-async def waiting(log: EventLog) -> Counter[str]:
+@dataclass(slots=True)
+class Waiting:
+    """Dead letters of one reason that were never replayed: how many, and what the last one of them says."""
+
+    count: int = 0
+    message: str = ""
+
+
+async def waiting(log: EventLog) -> dict[str, Waiting]:
     """The dead letters that were never replayed, by reason."""
-    reasons: Counter[str] = Counter()
+    reasons: dict[str, Waiting] = defaultdict(Waiting)
     cursors = await log.cursors(DEAD_LETTERS, GROUP)
     for partition in await log.ends(DEAD_LETTERS):
         start = cursors.get(partition, 0)
         while letters := await log.read(DEAD_LETTERS, partition=partition, start=start, limit=500):
             start = letters[-1].offset + 1
-            reasons.update(letter.headers.get("reason", "unknown") for letter in letters)
+            for letter in letters:
+                found = reasons[letter.headers.get("reason", "unknown")]
+                found.count += 1
+                found.message = letter.headers.get("message", "")
     return reasons
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ from services.events.file_ingest import append_lines
 from services.platform import Platform
 from services.tenants import commands
 from services.tenants.sources import parse
+from streams.event_log import IDP_EVENTS
 from streams.scope import TenantScope
 
 _HERE: Final = Path(__file__).parent
@@ -27,11 +28,12 @@ _log = structlog.get_logger(__name__)
 
 
 async def load_sample(platform: Platform) -> None:
-    """Creates the six tenants and appends their events, unless there are tenants already. Interrupted, it begins again."""
+    """Creates the six tenants and appends their events, on the first start only. Interrupted, it begins again."""
     realms: list[dict[str, str]] = json.loads((_HERE / "realms.json").read_text())
-    if any(tenant.id not in {realm["name"] for realm in realms} for tenant in platform.tenants.all()):
+    names = {realm["name"] for realm in realms}
+    if any(tenant.id not in names for tenant in platform.tenants.all()) or any(map(_was_deleted(platform), names)):
         return
-    if all(platform.tenants.exists(realm["name"]) for realm in realms) and sum((await platform.log.ends("idp-events")).values()) > 1:
+    if all(map(platform.tenants.exists, names)) and sum((await platform.log.ends(IDP_EVENTS)).values()) > 1:
         return
     for realm in realms:
         scope = TenantScope(realm["name"])
@@ -51,6 +53,14 @@ async def load_sample(platform: Platform) -> None:
         await platform.prepare(scope)
     appended = await append_lines(platform.log, _lines(), source="keycloak", tenant=None, progress=lambda _: None)
     _log.info("sample_loaded", tenants=len(realms), events=appended.lines)
+
+
+def _was_deleted(platform: Platform) -> Callable[[str], bool]:
+    def was_deleted(name: str) -> bool:
+        tenant = platform.tenants.find(name)
+        return tenant is not None and tenant.deleted_at is not None
+
+    return was_deleted
 
 
 def _lines() -> Iterator[bytes]:

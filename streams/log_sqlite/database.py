@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +35,7 @@ def connect(path: Path, *, timeout_ms: int = _BUSY_TIMEOUT_MS) -> sqlite3.Connec
     (https://www.sqlite.org/pragma.html#pragma_synchronous); the writer commits in groups, so many appends share its cost.
     """
     with errors(path):
+        _make_private(path)
         connection = sqlite3.connect(path, timeout=timeout_ms / 1000, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -42,6 +45,14 @@ def connect(path: Path, *, timeout_ms: int = _BUSY_TIMEOUT_MS) -> sqlite3.Connec
             connection.close()
             raise
         return connection
+
+
+def _make_private(path: Path) -> None:
+    """Everybody's events are in it: only the owner may read it, whatever the directory allows. SQLite's other files get the same mode."""
+    # Only if it is not there: closing any descriptor of a file gives up all locks that this process has on it
+    # (https://www.sqlite.org/howtocorrupt.html, section 2.2). Other errors SQLite itself says better.
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def create_tables(connection: sqlite3.Connection) -> None:

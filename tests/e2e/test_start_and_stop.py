@@ -47,7 +47,16 @@ async def test_what_a_first_start_leaves_is_for_its_owner_only(tmp_path: Path) -
 async def test_without_the_sample_it_starts_empty(tmp_path: Path) -> None:
     async with service(tmp_path / "data", sample=0) as here:
         assert await tenants(here) == []
+        await here.settled()
         assert not any((await here.get("/readyz")).json()["lag"].values())
+
+
+async def test_a_sample_tenant_that_was_deleted_stays_so(tmp_path: Path) -> None:
+    async with service(tmp_path / "data", sample=1) as here:
+        assert (await tenantry("tenants", "delete", "globex", "--yes", data=here.data, url=here.url)).code == 0
+        assert await here.stop() == 0
+        await here.start()
+        assert await tenants(here) == sorted(set(REALM_IDS) - {"globex"})
 
 
 async def test_a_second_service_on_the_same_directory_refuses(tmp_path: Path) -> None:

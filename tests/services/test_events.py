@@ -236,3 +236,15 @@ def _ms(text: str) -> float:
     from datetime import datetime  # noqa: PLC0415
 
     return datetime.fromisoformat(text).timestamp() * 1000
+
+
+async def test_the_description_of_the_api_says_what_errors_look_like(here: Site) -> None:
+    schema = (await here.operator.get("/openapi.json")).json()
+    assert "HTTPValidationError" not in json.dumps(schema)
+    operation = schema["paths"]["/v1/tenants/{tenant}/events"]["get"]
+    assert operation["responses"]["4XX"]["content"]["application/problem+json"]["schema"]["$ref"].endswith("/Problem")
+
+
+async def test_the_address_alone_leads_to_the_console(here: Site) -> None:
+    answer = await here.client(None).get("/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/console")

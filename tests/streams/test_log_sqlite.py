@@ -83,3 +83,14 @@ async def test_unknown_streams_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not a stream"):
         await log.append([NewRecord("cursors", b"x")])
     await log.close()
+
+
+async def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
+    log = SqliteEventLog(tmp_path / "log.sqlite")
+    await log.append([new(b"x")])
+    assert modes(tmp_path) == {"log.sqlite": "0o600", "log.sqlite-wal": "0o600", "log.sqlite-shm": "0o600"}
+    await log.close()
+
+
+def modes(directory: Path) -> dict[str, str]:
+    return {path.name: oct(path.stat().st_mode & 0o777) for path in directory.iterdir()}
