@@ -117,7 +117,7 @@ async def test_dead_letters_come_back_once_their_tenant_exists_and_only_once(her
         ids = [event["event.id"] for event in await here.exported("late")]
         assert ids[:2] == ["late-1", "late-2"]
         assert len(ids) == 3
-        assert ids[2].startswith("idp-events-"), "named by where it was first read"
+        assert ids[2].startswith("tenantry:idp-events-"), "named by where it was first read"
         left = (await here.run("replay", "--dead-letters", "--dry-run", "--json")).json["reasons"]
         assert left == REASONS - Counter(unknown_tenant_source=3), "the others wait with their reasons"
         assert len(await here.exported("globex")) == len(GOOD) + len(KEPT)
