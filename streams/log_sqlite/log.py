@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from streams.errors import Changed, LogUnavailable
 from streams.event_log import EventLog, NewRecord, Record
@@ -25,6 +25,8 @@ _READERS = 2
 
 class SqliteEventLog(EventLog):
     """The streams as tables of one file, `path`, whose directory must exist."""
+
+    APPENDED: Final = "SELECT total(seq) FROM sqlite_sequence"
 
     def __init__(self, path: Path, *, clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         """Opens the file, and creates it if it is not there.
@@ -43,7 +45,7 @@ class SqliteEventLog(EventLog):
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._executor = ThreadPoolExecutor(_READERS, thread_name_prefix="log-reader")
-        self._wakeup = Wakeup(self._data_version)
+        self._wakeup = Wakeup(self._appended)
         self._writer = Writer(path, self._wakeup.from_thread)
         self._closed = False
 
@@ -142,10 +144,14 @@ class SqliteEventLog(EventLog):
         for connection in self._connections:
             connection.close()
 
-    async def _data_version(self) -> int:
-        # Changes whenever another connection, of this or another process, has committed.
-        version: int = await self.reading(lambda connection: connection.execute("PRAGMA data_version").fetchone()[0])
-        return version
+    async def _appended(self) -> int:
+        """How many records were ever appended, by anybody.
+
+        Not `PRAGMA data_version`, which would be cheaper: its values mean something within one connection only, and the readers
+        have several, so that a change could look like none.
+        """
+        count: int = await self.reading(lambda connection: connection.execute(self.APPENDED).fetchone()[0])
+        return count
 
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)

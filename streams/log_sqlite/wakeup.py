@@ -16,8 +16,9 @@ _POLL_SECONDS: Final = 0.05
 class Wakeup:
     """Followers wait here. This process's writer wakes them at once, other processes' writers at the next poll."""
 
-    def __init__(self, version: Callable[[], Awaitable[int]]) -> None:
-        self._version = version
+    def __init__(self, appended: Callable[[], Awaitable[int]]) -> None:
+        """`appended` answers a number that every append changes, whoever makes it."""
+        self._appended = appended
         self._generation = 0
         self._waiting = 0
         self._changed: asyncio.Condition | None = None
@@ -83,8 +84,8 @@ class Wakeup:
         while not self._closed:
             if self._waiting:
                 with contextlib.suppress(LogUnavailable):  # followers hear of it from their own reads
-                    version = await self._version()
-                    if version != seen:
-                        seen = version
+                    count = await self._appended()
+                    if count != seen:
+                        seen = count
                         self._wake()
             await asyncio.sleep(_POLL_SECONDS)

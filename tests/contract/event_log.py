@@ -128,6 +128,18 @@ class EventLogContract:
         assert batch is not None
         assert [record.value for record in batch.records] == [b"hello"]
 
+    async def test_no_append_from_elsewhere_is_slept_through(self, opening: Open) -> None:
+        here, there = await opening(), await opening()
+        async with here.follow(TENANT_LOG, "g") as subscription:
+            for n in range(60):
+                waiting = asyncio.create_task(subscription.next(10))
+                # Whatever else the log is asked meanwhile must not take the news away from the follower.
+                await asyncio.gather(*(here.read(CONTROL) for _ in range(n % 5)))
+                await there.append([new(str(n))])
+                batch = await waiting
+                assert batch is not None, f"append {n} was slept through"
+                assert [record.value for record in batch.records] == [b"%d" % n]
+
     async def test_waiting_ends_with_none(self, log: EventLog) -> None:
         async with log.follow(TENANT_LOG, "g") as subscription:
             assert await subscription.next(0.01) is None

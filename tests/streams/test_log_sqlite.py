@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -94,3 +96,24 @@ async def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
 
 def modes(directory: Path) -> dict[str, str]:
     return {path.name: oct(path.stat().st_mode & 0o777) for path in directory.iterdir()}
+
+
+async def test_every_reader_sees_the_same_number_of_appends(tmp_path: Path) -> None:
+    """A follower is woken when the number changes, and any reader may be the one that is asked."""
+    here, there = SqliteEventLog(tmp_path / "log.sqlite"), SqliteEventLog(tmp_path / "log.sqlite")
+    both = threading.Barrier(2)
+
+    def ask(connection: sqlite3.Connection) -> list[object]:
+        both.wait(10)  # so that each of the two readers is asked
+        return connection.execute(here.APPENDED).fetchone()  # type: ignore[no-any-return]
+
+    seen = []
+    for n in range(5):
+        await there.append([new(b"%d" % n)])
+        await here.reading(lambda connection: connection.execute(here.APPENDED).fetchone())  # one of them, more often than the other
+        one, other = await asyncio.gather(here.reading(ask), here.reading(ask))
+        assert one == other
+        seen.append(one[0])
+    assert len(set(seen)) == 5
+    await here.close()
+    await there.close()
