@@ -27,10 +27,10 @@ class Served(NamedTuple):
         subprocess.run([*_COMMAND, *arguments], env=self.environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
     @property
-    def resident_mb(self) -> float:
-        """Its memory, in megabytes."""
+    def heap_mb(self) -> float:
+        """Its own memory, in megabytes, without the pages of mapped files (the indexes), which the kernel takes back."""
         status = Path(f"/proc/{self.pid}/status").read_text()
-        match = re.search(r"VmRSS:\s+(\d+) kB", status)
+        match = re.search(r"RssAnon:\s+(\d+) kB", status)
         assert match is not None
         return int(match[1]) / 1024
 
