@@ -14,9 +14,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.corpus import create_tenants, lines
+from benchmarks.corpus import OPERATOR, lines
 from services.bootstrap import start
 from services.events.file_ingest import append_lines, outcome, wait
+from services.sample.load import create_tenants
 from services.settings import Settings
 from streams.event_log import TENANT_LOG
 from streams.index_tantivy.documents import to_json
@@ -56,7 +57,7 @@ def run(events: int | None, runs: int) -> dict[str, Any]:
 
 async def _tenantry(directory: Path, data: list[bytes]) -> tuple[float, float, dict[str, list[str]]]:
     async with start(Settings(data=directory / "data")) as platform:
-        await create_tenants(platform)
+        await create_tenants(platform, OPERATOR)
         begun, spent = time.perf_counter(), time.process_time()
         appended = await append_lines(platform.log, iter(data), source="keycloak", tenant=None, progress=lambda _: None)
         await wait(platform.log, appended, lambda _done, _all: None)

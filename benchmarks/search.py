@@ -17,10 +17,11 @@ from typing import Any
 
 import tantivy
 
-from benchmarks.corpus import REALMS, create_tenants, lines
+from benchmarks.corpus import OPERATOR, lines
 from services.bootstrap import start
 from services.events.file_ingest import append_lines, wait
 from services.events.search import Question, Search
+from services.sample.load import REALMS, create_tenants
 from services.settings import Settings
 from streams.index_tantivy.opened import SCHEMA
 from streams.index_tantivy.schema import TIME
@@ -50,7 +51,7 @@ def run(events: int | None, runs: int) -> dict[str, Any]:
 async def _run(directory: Path, count: int, runs: int) -> dict[str, Any]:
     scope, realm = TenantScope(REALMS[0]["name"]), REALMS[0]["id"]
     async with start(Settings(data=directory)) as platform:
-        await create_tenants(platform)
+        await create_tenants(platform, OPERATOR)
         appended = await append_lines(platform.log, lines(count, realm=realm), source="keycloak", tenant=None, progress=lambda _: None)
         await wait(platform.log, appended, lambda _done, _all: None)
         dice = random.Random(1)

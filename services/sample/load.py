@@ -23,19 +23,26 @@ _HERE: Final = Path(__file__).parent
 FILES: Final = tuple(_HERE / f"{name}.ndjson.gz" for name in ("events", "admin-events"))
 """Recorded from a Keycloak 26.7.3 with synthetic users, as its REST API returned them."""
 
+REALMS: Final[list[dict[str, str]]] = json.loads((_HERE / "realms.json").read_text())
 _SAMPLE: Final = Principal("tenantry", "sample", None, frozenset(Scope))
 _log = structlog.get_logger(__name__)
 
 
 async def load_sample(platform: Platform) -> None:
     """Creates the six tenants and appends their events, on the first start only. Interrupted, it begins again."""
-    realms: list[dict[str, str]] = json.loads((_HERE / "realms.json").read_text())
-    names = {realm["name"] for realm in realms}
+    names = {realm["name"] for realm in REALMS}
     if any(tenant.id not in names for tenant in platform.tenants.all()) or any(map(_was_deleted(platform), names)):
         return
     if all(map(platform.tenants.exists, names)) and sum((await platform.log.ends(IDP_EVENTS)).values()) > 1:
         return
-    for realm in realms:
+    await create_tenants(platform, _SAMPLE)
+    appended = await append_lines(platform.log, _lines(), source="keycloak", tenant=None, progress=lambda _: None)
+    _log.info("sample_loaded", tenants=len(REALMS), events=appended.lines)
+
+
+async def create_tenants(platform: Platform, by: Principal) -> None:
+    """Creates the six tenants of the recorded realms, or what is missing of them."""
+    for realm in REALMS:
         scope = TenantScope(realm["name"])
         source = parse({"provider": "keycloak", "realm_id": realm["id"], "realm": realm["name"]}, "realms.json")
         await commands.put(
@@ -47,12 +54,10 @@ async def load_sample(platform: Platform) -> None:
             issuer=None,
             issuer_base=platform.settings.issuer_base,
             declarations=[source],
-            by=_SAMPLE,
+            by=by,
             now=platform.now(),
         )
         await platform.prepare(scope)
-    appended = await append_lines(platform.log, _lines(), source="keycloak", tenant=None, progress=lambda _: None)
-    _log.info("sample_loaded", tenants=len(realms), events=appended.lines)
 
 
 def _was_deleted(platform: Platform) -> Callable[[str], bool]:
