@@ -26,12 +26,17 @@ run: .venv/stamp ## Run the service on http://127.0.0.1:8080 with sample data
 	@exec $(BIN)/tenantry serve
 
 test: .venv/stamp ## Run all tests
+	@$(BIN)/python -m tests.servers fetch
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -m "not long"
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report --format=total | sed 's/^/Coverage in percent: /'
 
 test-all: .venv/stamp ## Run all tests, the long ones too
+	@$(BIN)/python -m tests.servers fetch
 	$(BIN)/pytest
+
+servers: .venv/stamp ## Keep a Kafka, an OpenSearch and an OpenBao up for the tests and for you
+	@exec $(BIN)/python -m tests.servers up
 
 lint: .venv/stamp ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
@@ -55,4 +60,4 @@ lock: ## Lock the dependencies anew
 clean: ## Remove the environment, caches and the data of `make run`
 	rm -rf .venv .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis data
 
-.PHONY: help .venv run test test-all lint format bench lock clean
+.PHONY: help .venv run test test-all servers lint format bench lock clean

@@ -1,4 +1,4 @@
-"""What all tests share: no setting of the machine reaches them, and the long ones say so."""
+"""What all tests share: no setting of the machine reaches them, real servers, and who is missing says so loudly."""
 
 from __future__ import annotations
 
@@ -6,9 +6,28 @@ import os
 
 import pytest
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("TENANTRY_"):
             monkeypatch.delenv(name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for a real server may talk to it."""
+    from tests.servers.fixtures import FIXTURES  # noqa: PLC0415 -- pytest rewrites its assertions when it loads it as a plugin
+
+    for item in items:
+        if isinstance(item, pytest.Function) and set(FIXTURES) & set(item.fixturenames):
+            item.add_marker(pytest.mark.allow_hosts(["127.0.0.1", "localhost"]))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line for each server that was not to be had."""
+    from tests.servers.fixtures import MISSING  # noqa: PLC0415
+
+    for name, why in MISSING.items():
+        terminalreporter.write_line(f"NO {name.upper()}: ITS TESTS WERE SKIPPED: {why.splitlines()[0]}", red=True, bold=True)

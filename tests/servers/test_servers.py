@@ -1,0 +1,66 @@
+"""The real servers run, and end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.servers import kept
+from tests.servers.kafka import Kafka
+from tests.servers.openbao import OpenBao
+from tests.servers.opensearch import OpenSearch
+from tests.servers.process import Server
+
+_CRASHING = """
+import os, signal
+from tests.servers.{module} import {kind}
+server = {kind}().start()
+print(server.pid, server.directory, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_opensearch_has_security(opensearch: OpenSearch) -> None:
+    assert opensearch.ask("GET", "/")["version"]["number"] == "2.19.4"
+    assert opensearch.request("GET", "/", auth=("admin", "admin")).status_code == 401
+
+
+def test_openbao_is_unsealed(openbao: OpenBao) -> None:
+    assert openbao.ask("GET", "sys/health")["sealed"] is False
+
+
+def test_kafka_listens(kafka: Kafka) -> None:
+    assert kafka.bootstrap == f"127.0.0.1:{kafka.port}"
+
+
+def test_a_server_ends_when_the_tests_crash(openbao: OpenBao | kept.Kept) -> None:
+    command = [sys.executable, "-c", _CRASHING.format(module="openbao", kind="OpenBao")]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    pid = int(ran.stdout.split()[0])
+    deadline = time.monotonic() + 20
+    while _lives(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_server_keeps_its_data_over_a_kill(openbao: OpenBao) -> None:
+    with OpenBao() as own:
+        mount = own.mount()
+        own.ask("POST", f"{mount}/keys/k")
+        own.kill()
+        assert not own.running
+        own.start()
+        assert own.ask("GET", f"{mount}/keys/k")["data"]["name"] == "k"
+        directory = own.directory
+    assert not directory.exists()
+    assert isinstance(own, Server)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        with Path(f"/proc/{pid}/stat").open() as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
