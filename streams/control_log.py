@@ -88,10 +88,9 @@ class ControlLog:
             LogUnavailable: the log can't be asked now.
         """
         ends = await self._log.ends(CONTROL)
-        counts = {partition: end for partition, end in ends.items() if end > 0}
 
         def there() -> bool:
-            return self._failure is not None or all(self._places.get(partition, 1) >= end for partition, end in counts.items())
+            return self._failure is not None or all(self._places.get(partition, 0) >= end for partition, end in ends.items())
 
         async with self._moved:
             await self._moved.wait_for(there)

@@ -44,7 +44,9 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records of one partition, in order, as a follower gets them.
+    """Records of one partition, in order, as a follower gets them; none, where only the end has moved.
+
+    (A follower's end passes what is no record: Kafka's transaction markers take offsets.)
 
     Attributes:
         group: who follows; None for a follower that keeps its own place.
@@ -64,7 +66,7 @@ class Subscription(AbstractAsyncContextManager["Subscription"], Protocol):
     """An open `follow`. Leaving the context ends it; what was not advanced comes again to the next follower."""
 
     async def next(self, wait: float | None = None) -> Batch | None:
-        """The next batch: never empty. Waits for one, at most `wait` seconds if given, then answers None.
+        """The next batch, when there is one: records, or a move of the end. Waits for it, at most `wait` seconds if given, then answers None.
 
         A batch that was handed out and not advanced is not handed out again by this subscription.
 
@@ -129,7 +131,7 @@ class EventLog(Protocol):
         ...
 
     async def ends(self, stream: str) -> Mapping[int, int]:
-        """For each partition, the offset after its last committed record."""
+        """For each partition, the offset that a follower reaches who has seen everything committed; 0 if there never was anything."""
         ...
 
     async def cursors(self, stream: str, group: str) -> Mapping[int, int]:

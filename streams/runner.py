@@ -60,8 +60,7 @@ class EmbeddedRunner:
         for processor in self._processors:
             ends = await self._log.ends(processor.stream)
             cursors = await self._log.cursors(processor.stream, processor.name)
-            # An untouched cursor is 0, while an empty SQLite stream ends at 1.
-            lags[processor.name] = sum(max(0, end - max(cursors.get(partition, 0), 1)) for partition, end in ends.items())
+            lags[processor.name] = sum(max(0, end - cursors.get(partition, 0)) for partition, end in ends.items())
             PROCESSOR_LAG.labels(processor.name).set(lags[processor.name])
         return lags
 
@@ -78,7 +77,7 @@ class EmbeddedRunner:
             batch = await self._retried(processor, lambda: self._unless_stopped(subscription.next()))
             if batch is None:
                 return
-            outputs = await self._retried(processor, partial(processor.process, batch))
+            outputs = await self._retried(processor, partial(processor.process, batch)) if batch.records else ()
             if outputs is None:
                 return
             await self._retried(processor, partial(subscription.advance, batch, outputs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,10 +53,14 @@ class Site:
     async def settled(self) -> None:
         """Returns when everything that is in the log can be found."""
         for stream, group in ((IDP_EVENTS, "router"), ("control", "audit"), (TENANT_LOG, "index")):
-            end = (await self.platform.log.ends(stream))[0]
-            async with self.platform.log.follow(stream, None, start={0: end}) as waking:
-                while max((await self.platform.log.cursors(stream, group)).get(0, 0), 1) < end:
+            ends = await self.platform.log.ends(stream)
+            async with self.platform.log.follow(stream, None, start=ends) as waking:
+                while _behind(await self.platform.log.cursors(stream, group), ends):
                     await waking.next(0.02)  # woken by every append; the cursor's own moves are seen at the latest then
+
+
+def _behind(cursors: Mapping[int, int], ends: Mapping[int, int]) -> bool:
+    return any(cursors.get(partition, 0) < end for partition, end in ends.items())
 
 
 @asynccontextmanager

@@ -173,7 +173,7 @@ async def _passed(
     first: int | None = None
     while True:
         cursors = await log.cursors(stream, group)
-        left = sum(max(0, end - max(cursors.get(partition, 0), 1)) for partition, end in ends.items())
+        left = sum(max(0, end - cursors.get(partition, 0)) for partition, end in ends.items())
         first = left if first is None else first
         progress(first - left, first)
         if left == 0:

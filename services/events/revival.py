@@ -64,4 +64,4 @@ async def revive(log: EventLog) -> Revived:
 
 async def _before(log: EventLog, ends: Mapping[int, int]) -> bool:
     cursors = await log.cursors(DEAD_LETTERS, GROUP)
-    return any(max(cursors.get(partition, 0), 1) < end for partition, end in ends.items())
+    return any(cursors.get(partition, 0) < end for partition, end in ends.items())
