@@ -58,6 +58,25 @@ def is_tombstone(content: bytes) -> bool:
     return _header(content).get("destroyed") is True
 
 
+def opens(master: MasterKey, content: bytes) -> bool:
+    """Whether the private key in the file is encrypted under this master key, and unaltered."""
+    return _plaintext(master, content) is not None
+
+
+def reseal(old: MasterKey, new: MasterKey, content: bytes) -> bytes:
+    """The file of the same key under another master key.
+
+    Raises:
+        KeyStoreConflict: it does not open under the old one.
+    """
+    plaintext = _plaintext(old, content)
+    if plaintext is None:
+        raise KeyStoreConflict("the file of a key was altered; restore it from its backup")
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    header = _line({**_header(content), "nonce": base64url.encode(nonce)})
+    return header + new.seal(nonce, plaintext, header)
+
+
 def unseal(master: MasterKey, name: KeyName, content: bytes) -> OpenedKey:
     """The key in the file.
 
@@ -74,8 +93,7 @@ def unseal(master: MasterKey, name: KeyName, content: bytes) -> OpenedKey:
         raise KeyDestroyed(name)
     altered = KeyStoreConflict(f"the file of key {name} was altered; restore it from its backup")
     try:
-        line, ciphertext = content.split(b"\n", 1)
-        plaintext = master.unseal(base64url.decode(header["nonce"]), ciphertext, line + b"\n")
+        plaintext = _plaintext(master, content)
         if plaintext is None:
             raise altered
         jwk = PublicJwk.from_dict(header["jwk"])
@@ -86,6 +104,14 @@ def unseal(master: MasterKey, name: KeyName, content: bytes) -> OpenedKey:
     if not isinstance(private, PrivateKey) or not algorithms.fits(name.algorithm, private) or jwk.alg is not name.algorithm:
         raise KeyStoreConflict(f"the file of key {name} holds a key for another algorithm")
     return OpenedKey(jwk, private)
+
+
+def _plaintext(master: MasterKey, content: bytes) -> bytes | None:
+    try:
+        line, ciphertext = content.split(b"\n", 1)
+        return master.unseal(base64url.decode(json.loads(line)["nonce"]), ciphertext, line + b"\n")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _line(header: dict[str, Any]) -> bytes:

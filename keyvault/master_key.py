@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -22,7 +23,7 @@ NONCE_BYTES = 12  # NIST SP 800-38D section 8.2.2: random nonces of 96 bits are 
 class MasterKey:
     """Encrypts and decrypts with AES-256-GCM. The key itself can't be read back out of it."""
 
-    __slots__ = ("_aead",)
+    __slots__ = ("_aead", "id")
 
     def __init__(self, key: bytes) -> None:
         """The key of these bytes.
@@ -33,6 +34,8 @@ class MasterKey:
         if len(key) != KEY_BYTES:
             raise MasterKeyError(f"a master key has {KEY_BYTES} bytes, not {len(key)}; make one with `openssl rand -base64 {KEY_BYTES}`")
         self._aead = AESGCM(key)
+        self.id = hashlib.sha256(b"tenantry master key id" + key).hexdigest()[:8]
+        """Names the key, and tells nothing else of it: which backup needs which."""
 
     def __repr__(self) -> str:
         return "MasterKey(…)"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,16 +11,17 @@ from pathlib import Path
 from threading import Lock
 from typing import Self, TypeVar
 
-from keyvault import algorithms, base64url, durable_file, key_file
-from keyvault.errors import KeyNotFound, KeyStoreConflict, KeyStoreUnavailable, MasterKeyError
+from keyvault import algorithms, durable_file, key_file, master_key_check
+from keyvault.errors import KeyNotFound, KeyStoreUnavailable, MasterKeyError
 from keyvault.jwk import PublicJwk
 from keyvault.key_file import OpenedKey
 from keyvault.key_store import KeyName, KeyStore
-from keyvault.master_key import NONCE_BYTES, MasterKey
+from keyvault.master_key import MasterKey
+from keyvault.master_key_check import CHECK, any_key
+from keyvault.master_key_rotation import next_file, rotate_file
+from keyvault.store_use import StoreUse
 
 _T = TypeVar("_T")
-_CHECK = "master-key.check"  # no tenant id has a dot, so no tenant's directory can have this name
-_CHECK_TEXT = b"tenantry master key"
 _MAX_LOADED = 1024
 _THREADS = 4
 
@@ -42,7 +41,7 @@ class FileKeyStore(KeyStore):
 
         Raises:
             MasterKeyError: the keys in it are encrypted under another master key.
-            KeyStoreUnavailable: the directory can't be read or written.
+            KeyStoreUnavailable: the directory can't be read or written, or its master key is being rotated.
         """
         self._directory = directory
         self._master = master_key
@@ -52,12 +51,17 @@ class FileKeyStore(KeyStore):
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="key-store")
         try:
             durable_file.make_directory(directory)
-            self._check_master_key()
-            for folder in directory.iterdir():
-                if folder.is_dir():
-                    durable_file.sweep(folder)
+            self._use = StoreUse(directory)
+            try:
+                master_key_check.ensure(directory, master_key)
+                for folder in directory.iterdir():
+                    if folder.is_dir():
+                        durable_file.sweep(folder)
+            except BaseException:
+                self._use.end()
+                raise
         except OSError as error:
-            raise self._unavailable(error) from error
+            raise _unavailable(directory, error) from error
 
     @classmethod
     def open(cls, directory: Path, *, master_key_file: Path | None = None, master_key_text: str | None = None) -> Self:
@@ -73,7 +77,12 @@ class FileKeyStore(KeyStore):
             return cls(directory, MasterKey.from_text(master_key_text))
         if master_key_file is None:
             raise MasterKeyError("there is no master key: name a file, or give the key itself")
-        first_start = not (directory / _CHECK).exists() and _any_key(directory) is None
+        try:
+            if next_file(master_key_file).exists():
+                rotate_file(directory, master_key_file)  # a rotation that was interrupted
+            first_start = not (directory / CHECK).exists() and any_key(directory) is None
+        except OSError as error:
+            raise _unavailable(directory, error) from error
         return cls(directory, MasterKey.from_file(master_key_file, create=first_start))
 
     async def create(self, name: KeyName) -> PublicJwk:
@@ -91,6 +100,7 @@ class FileKeyStore(KeyStore):
     async def close(self) -> None:
         self._closed = True
         await asyncio.to_thread(self._threads.shutdown)
+        self._use.end()
         with self._lock:
             self._loaded.clear()
 
@@ -143,35 +153,6 @@ class FileKeyStore(KeyStore):
     def _path(self, name: KeyName) -> Path:
         return self._directory / name.scope.tenant / f"{name.ordinal}-{name.algorithm}.key"
 
-    def _check_master_key(self) -> None:
-        """Compares the master key with the one that the store was created with, so that a wrong one never encrypts anything."""
-        path = self._directory / _CHECK
-        if not path.exists():
-            if (key := _any_key(self._directory)) is not None and not self._opens(key):
-                raise self._wrong_master_key()
-            nonce = secrets.token_bytes(NONCE_BYTES)
-            check = {"version": 1, "nonce": nonce.hex(), "check": base64url.encode(self._master.seal(nonce, _CHECK_TEXT, b""))}
-            durable_file.create_once(path, json.dumps(check).encode("ascii"))
-        try:
-            check = json.loads(path.read_bytes())
-            right = self._master.unseal(bytes.fromhex(check["nonce"]), base64url.decode(check["check"]), b"") == _CHECK_TEXT
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise KeyStoreConflict(f"{path} was altered; restore it from its backup") from error
-        if not right:
-            raise self._wrong_master_key()
-
-    def _opens(self, path: Path) -> bool:
-        try:
-            line, ciphertext = path.read_bytes().split(b"\n", 1)
-            return self._master.unseal(base64url.decode(json.loads(line)["nonce"]), ciphertext, line + b"\n") is not None
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return False
-
-    def _wrong_master_key(self) -> MasterKeyError:
-        return MasterKeyError(
-            f"the keys in {self._directory} are encrypted under another master key; give the one with which this directory was first used"
-        )
-
     async def _run(self, work: Callable[[], _T]) -> _T:
         """Off the event loop: signing takes up to a millisecond, creating an RSA key a tenth of a second."""
         if self._closed:
@@ -179,19 +160,15 @@ class FileKeyStore(KeyStore):
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except OSError as error:
-            raise self._unavailable(error) from error
-
-    def _unavailable(self, error: OSError) -> KeyStoreUnavailable:
-        return KeyStoreUnavailable(f"the key store {self._directory} can't be used now ({error.strerror}); nothing was changed")
+            raise _unavailable(self._directory, error) from error
 
 
 def _identity(status: os.stat_result) -> _Identity:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _any_key(directory: Path) -> Path | None:
-    """The file of some key that was not destroyed."""
-    return next((path for path in directory.glob("*/*.key") if not key_file.is_tombstone(path.read_bytes())), None)
+def _unavailable(directory: Path, error: OSError) -> KeyStoreUnavailable:
+    return KeyStoreUnavailable(f"the key store {directory} can't be used now ({error.strerror}); nothing was changed")
 
 
 def _missing(name: KeyName) -> KeyNotFound:

@@ -3,6 +3,7 @@
 ServicesError
 ├── SettingsError      a setting that can't work; names it
 ├── AlreadyRunning     another process works on the same data directory
+├── BackupError        a backup that can't be made or restored; nothing was changed
 ├── ServiceError       the command line's service refused, or could not be reached
 └── Refused            the request can't be carried out as it is
     ├── Unauthenticated    no valid token
@@ -29,6 +30,10 @@ class SettingsError(ServicesError):
 
 class AlreadyRunning(ServicesError):
     """Another process works on the same data directory."""
+
+
+class BackupError(ServicesError):
+    """A backup that can't be made or restored. Unless the message says otherwise, nothing was changed."""
 
 
 class ServiceError(ServicesError):

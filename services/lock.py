@@ -6,9 +6,12 @@ import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from services.errors import AlreadyRunning, SettingsError
+
+UNFINISHED: Final = "restore.unfinished"
+"""The mark of a restore that is putting its parts in place: until it has gone, not all of them are there."""
 
 
 class DataLock:
@@ -23,7 +26,7 @@ class DataLock:
 
         Raises:
             AlreadyRunning: another process has it.
-            SettingsError: the directory can't be written.
+            SettingsError: the directory can't be written, or holds half of a backup.
         """
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -39,6 +42,9 @@ class DataLock:
             raise AlreadyRunning(
                 f"another process serves {self._path.parent}; stop it, or set TENANTRY_DATA to another directory"
             ) from error
+        if (self._path.parent / UNFINISHED).exists():
+            os.close(file)
+            raise SettingsError(f"TENANTRY_DATA: a restore into {self._path.parent} was interrupted; empty it, and restore again")
         self._file = file
 
     def release(self) -> None:

@@ -77,6 +77,7 @@ NEVER_AT_THE_EDGE: Final[frozenset[type[Exception]]] = frozenset(
     {
         edge.SettingsError,
         edge.AlreadyRunning,
+        edge.BackupError,
         edge.ServiceError,
         streams.Changed,
         streams.Overtaken,

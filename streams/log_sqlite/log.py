@@ -83,12 +83,12 @@ class SqliteEventLog(EventLog):
         return await self.reading(rows)
 
     async def ends(self, stream: str) -> Mapping[int, int]:
-        # sqlite_sequence remembers the last offset, also of records that a trim has removed.
-        database.checked(stream)
-        row = await self.reading(
-            lambda connection: connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (stream,)).fetchone()
-        )
-        return {0: row[0] + 1 if row else 1}
+        # If a trim has removed all records, sqlite_sequence remembers the last. (That of a restored log is ahead of its records.)
+        name = database.checked(stream)
+        last, remembered = f'SELECT max(offset) FROM "{name}"', "SELECT seq FROM sqlite_sequence WHERE name = ?"  # noqa: S608 -- a checked name
+        statement = f"SELECT coalesce(({last}), ({remembered}))"
+        row = await self.reading(lambda connection: connection.execute(statement, (name,)).fetchone())
+        return {0: row[0] + 1 if row[0] is not None else 0}
 
     async def cursors(self, stream: str, group: str) -> Mapping[int, int]:
         statement = "SELECT next FROM cursors WHERE stream = ? AND grp = ?"
