@@ -12,10 +12,10 @@ import re
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Self
 
 from services.backup.places import KEYS, LOG, TOKEN
 from services.backup.progress import Progress
@@ -33,12 +33,19 @@ _PART: Final = re.compile(
 
 
 class Writer:
-    """Writes an archive, part after part, in constant memory."""
+    """Writes an archive, part after part, in constant memory. Leaving its context without `finish` leaves half of one."""
 
     def __init__(self, stream: IO[bytes], header: dict[str, Any]) -> None:
-        self._tar = tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115 -- `finish` closes it
+        self._tar = tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115 -- leaving the context closes it
         self._sums: dict[str, dict[str, Any]] = {}
         self._document(_HEADER, {"format": FORMAT, **header})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # if writing failed, so does this
+            self._tar.close()
 
     def add(self, name: str, content: IO[bytes], size: int, progress: Progress) -> None:
         """Adds a part of exactly `size` bytes.

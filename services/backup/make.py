@@ -91,14 +91,14 @@ def _write(places: Places, file: Path, stream: IO[bytes], progress: Progress) ->
         "keys": places.keys_engine,
         "master_key": master_key_id(places.keys) if places.keys is not None else None,
     }
-    writer = Writer(stream, header)
-    log = _add_log(writer, places.log, file.with_name(f".{file.name}.log"), progress) if places.log is not None else None
-    # After the log: a key is in the store before the log names it, so the store then has all that this copy of the log names.
-    keys = _add_keys(writer, places.keys, progress) if places.keys is not None else None
-    token = places.token.is_file()
-    if token:
-        _add_small(writer, TOKEN, places.token, progress)
-    writer.finish()
+    with Writer(stream, header) as writer:
+        log = _add_log(writer, places.log, file.with_name(f".{file.name}.log"), progress) if places.log is not None else None
+        # After the log: a key is in the store before the log names it, so the store then has all that this copy of the log names.
+        keys = _add_keys(writer, places.keys, progress) if places.keys is not None else None
+        token = places.token.is_file()
+        if token:
+            _add_small(writer, TOKEN, places.token, progress)
+        writer.finish()
     return Made(log, keys, token, stream.tell())
 
 
