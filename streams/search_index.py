@@ -48,12 +48,18 @@ class Written:
     Attributes:
         indexed: how many are new.
         duplicates: how many were there already (the first write of an event wins), counted within the call too.
-        rejected: those that never will be; everything else is in the index, durably.
+        rejected: those that never will be.
+        deferred: those that could not be written now though the engine answers: the tenant's index is missing, blocked, closed or
+            busy. Any subset of the entries, in their order; writing all of them again later is safe. Everything else is in the
+            index, durably.
+        trouble: why entries were deferred, for operators; empty if none were.
     """
 
     indexed: int
     duplicates: int
     rejected: Sequence[Rejected] = ()
+    deferred: Sequence[Entry] = ()
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +122,37 @@ class SearchIndex(Protocol):
     - a document that can't be indexed is rejected alone: the others of the call are indexed;
     - values longer than `streams.fields.MAX_TERM_CHARACTERS` are trimmed in the index, and found by the whole value; what is
       returned is whole;
-    - one process writes; any number search.
+    - one process writes to a tenant's index; any number search.
 
     Errors: `IndexUnavailable` from every call when the engine can't answer now; writing again is always safe.
     `IndexMissing` from calls on a tenant that has no index, or one that a later version of the adapter can't use: it must be prepared
-    if it has no events yet, and else rebuilt.
+    if it has no events yet, and else rebuilt. `write` raises neither for the trouble of single tenants: it defers their entries.
     """
 
-    async def prepare(self, scope: TenantScope) -> bool:
-        """Makes sure that the tenant has an index. True if it is new, and so must be filled by replay."""
+    async def prepare(self, scope: TenantScope, *, pooled: bool = False) -> bool:
+        """Makes sure that the tenant has an index. True if it is new, and so must be filled by replay.
+
+        Args:
+            scope: the tenant.
+            pooled: whether a new one may share an engine's index with other tenants, which costs less where there are thousands.
+                Nothing else may tell the two apart; an adapter whose indexes cost little enough need not share any.
+        """
+        ...
+
+    async def check(self, scope: TenantScope) -> None:
+        """Returns if the tenant has an index that can be used; cheap enough to be asked for ten thousand tenants.
+
+        Raises:
+            IndexMissing: it has none.
+        """
         ...
 
     async def write(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
-        """Indexes the entries of each tenant, in the order given."""
+        """Indexes the entries of each tenant, in the order given; one tenant's trouble defers its own entries only.
+
+        Raises:
+            IndexUnavailable: the engine as a whole can't answer; some of the entries may have been written.
+        """
         ...
 
     async def refresh(self, scope: TenantScope) -> None:

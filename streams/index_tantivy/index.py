@@ -12,7 +12,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import tantivy
 
-from streams.errors import IndexMissing
+from streams.errors import IndexMissing, IndexUnavailable
 from streams.index_tantivy import questions
 from streams.index_tantivy.opened import OpenedIndex, count, engine
 from streams.index_tantivy.shelf import Shelf
@@ -43,8 +43,8 @@ class TantivyIndex(SearchIndex):
         # One tenant's searches, however many and heavy, leave threads to the others.
         self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(max(1, searches // 2)))
 
-    async def prepare(self, scope: TenantScope) -> bool:
-        """See the port."""
+    async def prepare(self, scope: TenantScope, *, pooled: bool = False) -> bool:  # noqa: ARG002 -- see below
+        """See the port. Pooled or not, every tenant has a directory of its own here: one costs next to nothing."""
         async with self._locks[scope.tenant]:
             try:
                 await self._shelf.present(scope.tenant)
@@ -61,20 +61,35 @@ class TantivyIndex(SearchIndex):
         directory.point(opened.path)
         return opened
 
+    async def check(self, scope: TenantScope) -> None:
+        """See the port."""
+        await self._shelf.check(scope.tenant)
+
     async def write(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
-        """See the port. When one tenant's part fails, the others' are written nevertheless, before the error is raised."""
+        """See the port. Raises only if writing failed for every tenant: they share a disk, which is full or not."""
         answers = await asyncio.gather(*(self._write(scope, part) for scope, part in entries.items()), return_exceptions=True)
         written: dict[TenantScope, Written] = {}
-        for scope, answer in zip(entries, answers, strict=True):
-            if isinstance(answer, BaseException):
+        failed: list[IndexUnavailable] = []
+        for (scope, part), answer in zip(entries.items(), answers, strict=True):
+            if isinstance(answer, IndexUnavailable):
+                failed.append(answer)
+                written[scope] = _deferred(part, answer)
+            elif isinstance(answer, BaseException):
                 raise answer
-            written[scope] = answer
+            else:
+                written[scope] = answer
+        if failed and len(failed) == len(entries):
+            raise failed[0]
         return written
 
     async def _write(self, scope: TenantScope, entries: Sequence[Entry]) -> Written:
         async with self._locks[scope.tenant]:
             with self._shelf.pinned(scope.tenant):
-                return await write(self._shelf, await self._shelf.present(scope.tenant), entries)
+                try:
+                    opened = await self._shelf.present(scope.tenant)
+                except (IndexMissing, IndexUnavailable) as error:
+                    return _deferred(entries, error)
+                return await write(self._shelf, opened, entries)
 
     async def refresh(self, scope: TenantScope) -> None:
         """See the port. Nothing to wait for: `write` returns when searches find what it wrote."""
@@ -189,3 +204,7 @@ class _NewGeneration(Generation):
         """See the port."""
         async with self._lock:
             return await write(self._shelf, self._opened, entries)
+
+
+def _deferred(entries: Sequence[Entry], error: Exception) -> Written:
+    return Written(0, 0, deferred=tuple(entries), trouble=str(error))

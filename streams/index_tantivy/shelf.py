@@ -75,6 +75,16 @@ class Shelf:
         self._opened.move_to_end(tenant)
         return opened
 
+    async def check(self, tenant: str) -> None:
+        """Returns if the tenant has an index, which is not opened for it.
+
+        Raises:
+            IndexMissing: it has none.
+            IndexUnavailable: its pointer points nowhere.
+        """
+        if tenant not in self._opened:
+            await self.run(self.directory(tenant).current)
+
     def _open(self, tenant: str) -> OpenedIndex:
         directory = self.directory(tenant)
         path = directory.current()

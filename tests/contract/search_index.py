@@ -119,8 +119,8 @@ class SearchIndexContract:
         await index.drop(ACME)
 
         for call in (
+            index.check(ACME),
             index.count(ACME, ALL),
-            index.write({ACME: [event(1)]}),
             index.refresh(ACME),
             index.get(ACME, "e1"),
             index.search(ACME, ALL),
@@ -129,6 +129,54 @@ class SearchIndexContract:
                 await call
         assert await index.prepare(ACME)
         assert await index.count(ACME, ALL) == 0
+
+    async def test_checks_whether_a_tenant_has_an_index(self, index: SearchIndex) -> None:
+        with pytest.raises(IndexMissing):
+            await index.check(ACME)
+        await index.prepare(ACME)
+        await index.check(ACME)
+        with pytest.raises(IndexMissing):
+            await index.check(GLOBEX)
+
+    async def test_a_tenant_without_an_index_defers_its_own_entries_only(self, index: SearchIndex) -> None:
+        await index.prepare(GLOBEX)
+        batch = [event(1), event(2)]
+
+        written = await index.write({ACME: batch, GLOBEX: batch})
+        alone = await index.write({ACME: batch})
+
+        assert (written[GLOBEX].indexed, list(written[GLOBEX].deferred), written[GLOBEX].trouble) == (2, [], "")
+        for deferred in (written[ACME], alone[ACME]):
+            assert (deferred.indexed, deferred.duplicates, list(deferred.rejected)) == (0, 0, [])
+            assert list(deferred.deferred) == batch
+            assert "acme" in deferred.trouble
+        await index.prepare(ACME)
+        assert (await index.write({ACME: batch}))[ACME].indexed == 2
+
+    async def test_pooled_tenants_share_nothing_that_can_be_seen(self, index: SearchIndex) -> None:
+        assert await index.prepare(ACME, pooled=True)
+        assert await index.prepare(GLOBEX, pooled=True)
+        assert not await index.prepare(ACME, pooled=True)
+        assert not await index.prepare(ACME)
+        one = event(1, user_name="alice", tenant_id="globex")
+        other = event(1, user_name="bob", tenant_id="acme")
+
+        written = await index.write({ACME: [one], GLOBEX: [other, event(2)]})
+        await index.refresh(ACME)
+        await index.refresh(GLOBEX)
+
+        assert {scope.tenant: part.indexed for scope, part in written.items()} == {"acme": 1, "globex": 2}
+        assert ids(await index.search(ACME, ALL)) == ["e1"]
+        assert await index.count(ACME, parse("NOT user.name:alice", now=0)) == 0
+        found = await index.get(GLOBEX, "e1")
+        assert found is not None
+        assert msgspec.json.decode(found.document) == decoded(other)
+        assert await index.get(ACME, "e2") is None
+        assert await index.positions(ACME, [(0, 100)]) == 1
+        await index.drop(GLOBEX)
+        assert await index.count(ACME, ALL) == 1
+        assert await index.prepare(GLOBEX, pooled=True)
+        assert await index.count(GLOBEX, ALL) == 0
 
     @pytest.mark.parametrize("sort", ["newest", "oldest"])
     async def test_pages_through_equal_times_exactly(self, index: SearchIndex, sort: Sort) -> None:

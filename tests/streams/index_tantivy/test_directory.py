@@ -16,7 +16,7 @@ from streams.index_tantivy.index import TantivyIndex
 from streams.query.parser import parse
 from streams.query.tree import MatchAll
 from streams.scope import TenantScope
-from tests.contract.search_index import ACME, ALL, event
+from tests.contract.search_index import ACME, ALL, GLOBEX, event
 
 
 async def filled(root: Path, count: int = 3) -> None:
@@ -64,6 +64,19 @@ async def test_says_what_to_do_about_a_broken_directory(tmp_path: Path, broken: 
     for call in (index.prepare(ACME), index.count(ACME, ALL)):
         with pytest.raises(IndexUnavailable, match=r"acme.*move the directory away"):
             await call
+    await index.close()
+
+
+async def test_a_broken_directory_defers_its_own_tenant_only(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    (tmp_path / "acme" / "CURRENT").write_text("{]")
+    index = TantivyIndex(tmp_path)
+    await index.prepare(GLOBEX)
+
+    written = await index.write({ACME: [event(1)], GLOBEX: [event(1)]})
+
+    assert (len(written[ACME].deferred), written[GLOBEX].indexed) == (1, 1)
+    assert "move the directory away" in written[ACME].trouble
     await index.close()
 
 
@@ -151,7 +164,7 @@ import asyncio, json, resource, sys
 from pathlib import Path
 from streams.errors import IndexUnavailable
 from streams.index_tantivy.index import TantivyIndex
-from tests.contract.search_index import ACME, ALL, event
+from tests.contract.search_index import ACME, ALL, GLOBEX, event
 
 async def main(root):
     index = TantivyIndex(Path(root))
