@@ -32,6 +32,7 @@ SCOPE_MAKERS = {
 
 ENGINES = {
     "sqlite3": "streams/log_sqlite/",
+    "aiokafka": "streams/log_kafka/",
     "tantivy": "streams/index_tantivy/",
     "luqum": "streams/query/",
     "apscheduler": "services/clockwork.py",

@@ -1,0 +1,91 @@
+"""`Consumer`: aiokafka's, with what a follower has to know of it besides."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka import errors as kafka_errors
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.protocol.group import LeaveGroupRequest
+from aiokafka.structs import TopicPartition
+
+from streams.log_kafka.connection import KafkaConnection
+from streams.log_kafka.troubles import REQUEST_MS
+
+REBALANCE_MS: Final = 20_000
+"""How long a rebalance waits for a member to give up its partitions."""
+
+_JOIN_MS: Final = REBALANCE_MS + REQUEST_MS
+_WORK_MS: Final = 24 * 60 * 60 * 1000
+"""How long a member may work on what it has. Long, because another would not get on either while, say, the search index is away."""
+
+_LEAST_FETCH_BYTES: Final = 1 << 20
+_STOP_SECONDS: Final = 1.0
+
+
+class Consumer(AIOKafkaConsumer):  # type: ignore[misc] # published without types
+    """Reads committed records only, from the earliest where there is no other place, and commits nothing by itself."""
+
+    def __init__(self, connection: KafkaConnection, *, max_bytes: int, group: str | None = None) -> None:
+        """Not started yet.
+
+        Args:
+            connection: the cluster.
+            max_bytes: of one answer of a broker. Two such answers may be in memory: one is handed out, one waits.
+            group: the group's full name, to become a member of it.
+        """
+        size = max(max_bytes, _LEAST_FETCH_BYTES)
+        super().__init__(
+            **connection.settings(),
+            client_id="tenantry",
+            group_id=group,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            fetch_max_bytes=size,
+            max_partition_fetch_bytes=size,
+            # A join is answered when the others have given up their partitions; giving up before it would begin another rebalance.
+            request_timeout_ms=REQUEST_MS if group is None else _JOIN_MS,
+            rebalance_timeout_ms=REBALANCE_MS,
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=1_000,
+            max_poll_interval_ms=_WORK_MS,
+        )
+
+    def reached(self, place: TopicPartition) -> int | None:
+        """The consumer's position, which markers and aborted records move, too; None if it has none yet or is not assigned."""
+        subscription: Any = self._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        state = assignment.state_value(place) if assignment is not None else None
+        return state.position if state is not None and state.has_valid_position else None
+
+    async def stop(self) -> None:
+        """Stops, and leaves the group. aiokafka's own `stop` waits for a rebalance under way, which may wait for another member."""
+        stopping = asyncio.ensure_future(super().stop())
+        await asyncio.wait({stopping}, timeout=_STOP_SECONDS)
+        if not stopping.done():
+            await self._abandon()
+        await asyncio.wait({stopping})
+        with contextlib.suppress(asyncio.CancelledError, kafka_errors.KafkaError, OSError):
+            stopping.result()
+
+    async def _abandon(self) -> None:
+        coordinator: Any = self._coordinator
+        if isinstance(coordinator, GroupCoordinator):
+            task = coordinator._coordination_task  # noqa: SLF001 -- aiokafka gives no other way to end it
+            task.cancel()
+            await asyncio.wait({task})
+            await coordinator._stop_heartbeat_task()  # noqa: SLF001
+            await coordinator._stop_commit_offsets_refresh_task()  # noqa: SLF001
+            if coordinator.member_id and coordinator.coordinator_id is not None:
+                # By another connection: on the coordinator's, an unanswered join holds up what comes behind it.
+                request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+                with contextlib.suppress(kafka_errors.KafkaError, OSError):
+                    async with asyncio.timeout(_STOP_SECONDS):
+                        await self._client.send(coordinator.coordinator_id, request)
+        if self._fetcher is not None:
+            await self._fetcher.close()
+        await self._client.close()

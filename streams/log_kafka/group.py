@@ -1,0 +1,237 @@
+"""`GroupSubscription`: an open `follow` as a member of a group, which shares the partitions among its members."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
+
+from aiokafka import ConsumerRebalanceListener
+from aiokafka import errors as kafka_errors
+from aiokafka.structs import TopicPartition
+
+from streams.errors import LogUnavailable, Overtaken
+from streams.event_log import CONTROL, Batch, NewRecord, Record
+from streams.log_kafka.broker import Broker
+from streams.log_kafka.connection import KafkaConnection
+from streams.log_kafka.consumer import Consumer
+from streams.log_kafka.names import Names
+from streams.log_kafka.producer import InDoubt, NotWritten, Producer
+from streams.log_kafka.records import Addressed
+from streams.log_kafka.subscription import KafkaSubscription
+from streams.log_kafka.tenure import Tenure
+from streams.log_kafka.troubles import RETRY_SECONDS, WRITE_SECONDS, explained, passes
+
+_GRACE_SECONDS: Final = 10.0
+"""How long a rebalance waits for the batches in the caller's hands. Those that take longer are overtaken, if the partition moves."""
+
+
+class GroupSubscription(KafkaSubscription):
+    """Each partition is followed by one member at a time, and advanced by that member only.
+
+    A member that is given a partition first takes its transactional id, which ends what the member before had open and refuses it
+    from then on; then it reads the group's cursor; then it commits the same cursor again, which Kafka refuses to a member that has
+    been replaced meanwhile. Only then it hands out batches. An advance with outputs is a transaction with that id; one without is a
+    commit, which Kafka refuses to a member that has been replaced. So no two members can both advance past the same record.
+    """
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        broker: Broker,
+        names: Names,
+        stream: str,
+        group: str,
+        partitions: Callable[[], Awaitable[int]],
+        probe: Callable[[], Awaitable[object]],
+        addressed: Callable[[Sequence[NewRecord]], Awaitable[Sequence[Addressed]]],
+        max_records: int,
+        max_bytes: int,
+    ) -> None:
+        super().__init__(connection, stream, names.topic(stream), partitions, probe, max_records=max_records, max_bytes=max_bytes)
+        self._broker = broker
+        self._names = names
+        self._group = group
+        self._addressed = addressed
+        self._tenures: dict[int, Tenure] = {}
+        self._assigned = asyncio.Event()
+        self._rebalances = 0
+        self._revoking = False
+        self._advanced = asyncio.Condition()
+        self._settling = asyncio.Lock()
+
+    async def advance(self, batch: Batch, outputs: Sequence[NewRecord] = ()) -> Sequence[Record]:
+        if batch.group is None:
+            raise ValueError("a batch of a follower without a group has no cursor to advance")
+        if any(new.stream == CONTROL for new in outputs):
+            raise ValueError(f"outputs can't go to {CONTROL}: append them")
+        addressed = await self._addressed(outputs)
+        deadline = time.monotonic() + WRITE_SECONDS
+        while True:
+            try:
+                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                    tenure = await self._owned(batch)
+                    if tenure.done is not None and tenure.done[0] is batch:
+                        return tenure.done[1]
+                    if tenure.outstanding[0] is not batch:
+                        raise ValueError("the batches of a partition are advanced in the order in which they came")
+                    written = await self._write(tenure, batch, addressed)
+            except (NotWritten, InDoubt, LogUnavailable, kafka_errors.KafkaError, OSError) as error:
+                cause = error.__cause__ if isinstance(error, NotWritten | InDoubt) else error
+                if self._ended or time.monotonic() >= deadline or not passes(cause):
+                    raise explained(f"advance in {self._topic}", cause or error) from error
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                if tenure.outstanding and tenure.outstanding[0] is batch:
+                    tenure.outstanding.popleft()
+                await self._notify()
+                return written
+
+    async def end(self) -> None:
+        self._ended = True
+        await self._notify()
+        await super().end()
+        for tenure in self._tenures.values():
+            await tenure.discard()
+
+    def take(self) -> Batch | None:
+        if self._revoking:
+            return None
+        waiting = [tenure for tenure in self._tenures.values() if tenure.settled and tenure.waiting]
+        if not waiting:
+            return None
+        self._turn += 1
+        tenure = waiting[self._turn % len(waiting)]
+        batch = tenure.take(self._stream, self._group, self._max_records, self._max_bytes)
+        tenure.outstanding.append(batch)
+        return batch
+
+    async def open(self) -> Consumer:
+        await self._partitions()
+        consumer = Consumer(self._connection, max_bytes=self._max_bytes, group=self._names.group(self._group))
+        try:
+            await consumer.start()
+            consumer.subscribe([self._topic], listener=_Listener(self, consumer))
+        except BaseException:
+            await consumer.stop()
+            raise
+        return consumer
+
+    async def ready(self) -> bool:
+        await self._assigned.wait()
+        try:
+            await self._settle()
+        except (kafka_errors.CommitFailedError, kafka_errors.IllegalStateError):
+            await asyncio.sleep(RETRY_SECONDS)  # another rebalance has begun, of which the listener is about to hear
+            return False
+        return not self._revoking
+
+    async def close_consumer(self) -> None:
+        self._assigned.clear()
+        for tenure in self._tenures.values():
+            tenure.unsettle()
+        await super().close_consumer()
+
+    async def revoked(self) -> None:
+        """A rebalance begins: nothing more is handed out; it waits a little for what is in the caller's hands."""
+        self._revoking = True
+        for tenure in self._tenures.values():
+            tenure.forget()
+        try:
+            async with asyncio.timeout(_GRACE_SECONDS), self._advanced:
+                await self._advanced.wait_for(lambda: self._ended or not any(tenure.outstanding for tenure in self._tenures.values()))
+        except TimeoutError:
+            pass
+        self._assigned.clear()
+
+    async def assigned(self, consumer: Consumer, parts: Iterable[TopicPartition]) -> None:
+        """A rebalance has ended. Whether batches in the caller's hands are still valid is seen when the partition is settled."""
+        consumer.pause(*parts)
+        self._rebalances += 1
+        before, self._tenures = self._tenures, {}
+        for part in parts:
+            tenure = before.pop(part.partition) if part.partition in before else Tenure(part.partition)
+            tenure.unsettle()
+            self._tenures[part.partition] = tenure
+        self._places = dict(self._tenures)
+        self._revoking = False
+        self._assigned.set()
+        for tenure in before.values():
+            await tenure.discard()
+
+    async def _owned(self, batch: Batch) -> Tenure:
+        """The settled tenure that the batch belongs to."""
+        if not self._assigned.is_set():
+            await self._assigned.wait()
+        tenure = self._tenures.get(batch.partition)
+        if tenure is not None and not tenure.settled:
+            await self._settle()
+        tenure = self._tenures.get(batch.partition)
+        if tenure is None or not any(one is batch for one in tenure.outstanding):
+            if tenure is not None and tenure.done is not None and tenure.done[0] is batch:
+                return tenure
+            raise Overtaken(batch.stream, str(batch.group))
+        return tenure
+
+    async def _settle(self) -> None:
+        """Makes this member the only one that can advance in its partitions, and finds out where the group is."""
+        async with self._settling:
+            consumer, rebalance = self._consumer, self._rebalances
+            unsettled = [tenure for tenure in self._tenures.values() if not tenure.settled]
+            if not unsettled or consumer is None:
+                return
+            for tenure in unsettled:
+                await tenure.discard()
+            fences = await asyncio.gather(
+                *(self._broker.fence(self._names.follower(self._group, self._stream, tenure.partition)) for tenure in unsettled)
+            )
+            committed = await self._broker.committed(self._names.group(self._group), self._topic)
+            cursors = {tenure.partition: committed.get(tenure.partition, 0) for tenure in unsettled}
+            await consumer.commit({self.part(partition): cursor for partition, cursor in cursors.items()})
+            if rebalance != self._rebalances:
+                return  # it begins again with what is assigned now
+            for tenure, fence in zip(unsettled, fences, strict=True):
+                tenure.settle(fence, cursors[tenure.partition])
+                consumer.seek(self.part(tenure.partition), tenure.next)
+                consumer.resume(self.part(tenure.partition))
+            await self._notify()
+
+    async def _write(self, tenure: Tenure, batch: Batch, outputs: Sequence[Addressed]) -> Sequence[Record]:
+        offsets = {self.part(batch.partition): batch.end}
+        try:
+            if not outputs:
+                assert self._consumer is not None
+                await self._consumer.commit(offsets)
+                return []
+            if tenure.producer is None:
+                assert tenure.fence is not None
+                identity = self._names.follower(self._group, self._stream, tenure.partition)
+                tenure.producer = Producer(self._connection, identity, tenure.fence)
+                await tenure.producer.start()
+            return await tenure.producer.transact(outputs, offsets, self._names.group(self._group))
+        except BaseException as error:
+            if isinstance(error, InDoubt):
+                tenure.doubt = batch, error.records
+            elif not outputs:
+                tenure.doubt = batch, ()
+            tenure.unsettle()  # the next attempt fences, ends what is open, and looks where the group is
+            raise
+
+    async def _notify(self) -> None:
+        async with self._advanced:
+            self._advanced.notify_all()
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # published without types
+    """Tells the subscription what its consumer is given."""
+
+    def __init__(self, subscription: GroupSubscription, consumer: Consumer) -> None:
+        self._subscription = subscription
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 -- all of them
+        await self._subscription.revoked()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        await self._subscription.assigned(self._consumer, assigned)

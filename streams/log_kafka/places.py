@@ -1,0 +1,56 @@
+"""`Place`: where a follower is in one partition, and what it has fetched ahead."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from streams.event_log import Batch, Record
+from streams.log_kafka import records
+
+
+class Place:
+    """Fetched records of a partition, to be handed out in batches.
+
+    Attributes:
+        next: the next offset to hand out.
+        reached: everything below has been fetched. Beyond the last record's offset there may be transactions' markers.
+    """
+
+    def __init__(self, partition: int, start: int) -> None:
+        self.partition = partition
+        self.next = start
+        self.reached = start
+        self._fetched: deque[Any] = deque()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to hand out."""
+        return bool(self._fetched) or self.reached > self.next
+
+    def fetched(self, found: Sequence[Any], reached: int) -> None:
+        """Takes what a consumer has fetched, and its position after that."""
+        self._fetched.extend(found)
+        self.reached = max(self.reached, reached)
+
+    def forget(self) -> None:
+        """Forgets what was fetched and not handed out."""
+        self._fetched.clear()
+        self.reached = self.next
+
+    def reset(self, start: int) -> None:
+        """Forgets what was fetched, and begins at another offset."""
+        self.next = start
+        self.forget()
+
+    def take(self, stream: str, group: str | None, max_records: int, max_bytes: int) -> Batch:
+        """The next batch; without records if only the end has moved."""
+        taken: list[Record] = []
+        size = 0
+        while self._fetched and len(taken) < max_records and size < max_bytes:
+            record = records.read(stream, self._fetched.popleft())
+            taken.append(record)
+            size += len(record.value)
+        start, self.next = self.next, self._fetched[0].offset if self._fetched else self.reached
+        return Batch(stream, self.partition, group, start, self.next, taken)

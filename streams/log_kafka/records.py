@@ -1,0 +1,65 @@
+"""Records as Kafka has them, and as the port has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from streams.event_log import NewRecord, Record
+
+MAX_RECORD_BYTES: Final = (2 << 20) - 4096
+"""Key, headers and value of one record: what fits into the topics' `max.message.bytes` with the batch's own header."""
+
+
+class Addressed(NamedTuple):
+    """A new record that knows its partition and time."""
+
+    topic: str
+    partition: int
+    time: int
+    new: NewRecord
+
+    def placed(self, offset: int) -> Record:
+        """As it stands in the log."""
+        new = self.new
+        return Record(new.stream, self.partition, offset, new.key, new.value, new.headers, self.time)
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return size_of(self.new)
+
+
+def size_of(new: NewRecord) -> int:
+    """Key, headers and value of a record in bytes, about."""
+    return len(new.value) + len(new.key or "") + sum(len(name) + len(value) for name, value in new.headers.items())
+
+
+def checked(records: Sequence[NewRecord]) -> Sequence[NewRecord]:
+    """The records themselves.
+
+    Raises:
+        ValueError: one is larger than Kafka would take; trying again can't help.
+    """
+    for new in records:
+        if size_of(new) > MAX_RECORD_BYTES:
+            raise ValueError(f"a record of {size_of(new)} bytes is too large for {new.stream}: Kafka takes {MAX_RECORD_BYTES}")
+    return records
+
+
+def encoded(headers: Any) -> list[tuple[str, bytes]]:
+    """Headers as Kafka has them."""
+    return [(name, value.encode()) for name, value in headers.items()]
+
+
+def read(stream: str, record: Any) -> Record:
+    """A consumer's record as the port has it. Others may write to `idp-events`, too, with keys and headers that are no text."""
+    return Record(
+        stream,
+        record.partition,
+        record.offset,
+        record.key.decode(errors="replace") if record.key is not None else None,
+        record.value or b"",
+        {name: (value or b"").decode(errors="replace") for name, value in record.headers},
+        record.timestamp,
+    )
