@@ -29,13 +29,14 @@ _STOP_SECONDS: Final = 1.0
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc] # published without types
     """Reads committed records only, from the earliest where there is no other place, and commits nothing by itself."""
 
-    def __init__(self, connection: KafkaConnection, *, max_bytes: int, group: str | None = None) -> None:
+    def __init__(self, connection: KafkaConnection, *, max_bytes: int, group: str | None = None, wait_ms: int = 500) -> None:
         """Not started yet.
 
         Args:
             connection: the cluster.
             max_bytes: of one answer of a broker. Two such answers may be in memory: one is handed out, one waits.
             group: the group's full name, to become a member of it.
+            wait_ms: how long a broker may hold a fetch when there is nothing new; a seek has to wait for the fetch under way.
         """
         size = max(max_bytes, _LEAST_FETCH_BYTES)
         super().__init__(
@@ -45,6 +46,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc] # published without type
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
+            fetch_max_wait_ms=wait_ms,
             fetch_max_bytes=size,
             max_partition_fetch_bytes=size,
             # A join is answered when the others have given up their partitions; giving up before it would begin another rebalance.

@@ -39,9 +39,11 @@ class _Reader:
 
     def seek(self, part: TopicPartition, start: int) -> None:
         """Goes to an offset, unless it is there already."""
-        if (part, start) == (self.part, self.next):
-            return
-        if part != self.part:
+        if part == self.part:
+            self.consumer.resume(part)
+            if start == self.next:
+                return
+        else:
             self.consumer.assign([part])
         self.consumer.seek(part, start)
         self.part, self.next, self._reached = part, start, start
@@ -62,6 +64,7 @@ class _Reader:
             if not self._ahead:
                 self.next = max(self.next, self._reached)
             if len(found) >= limit or self.next >= end:
+                self.consumer.pause(self.part)  # or it would fetch on and on
                 return found
             for part in (await self.consumer.getmany(timeout_ms=_POLL_MS)).values():
                 self._ahead.extend(part)
@@ -120,7 +123,7 @@ class Readers:
                 return self._free.pop(index)
         if len(self._free) >= _READERS - 1 or (self._free and self._free[0].part == part):
             return self._free.pop(0)
-        consumer = Consumer(self._connection, max_bytes=_FETCH_BYTES)
+        consumer = Consumer(self._connection, max_bytes=_FETCH_BYTES, wait_ms=_POLL_MS)
         try:
             async with asyncio.timeout(QUESTION_SECONDS):
                 await consumer.start()
