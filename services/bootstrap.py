@@ -1,26 +1,21 @@
-"""The one place that picks adapters, by the scheme of a URL, and puts everything together."""
+"""Puts everything together: the platform of `tenantry serve`, and the work of `tenantry worker`."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import structlog
 
-from keyvault.key_store import KeyStore
-from keyvault.store_file import FileKeyStore
 from services.access.installation import Installation, ensure_installation
 from services.access.operator import ensure_operator
 from services.access.tokens import Tokens
 from services.audit import Audit, AuditProcessor
 from services.clockwork import Clockwork
-from services.errors import SettingsError
+from services.engines import alone, make_data, open_index, open_log, open_store
 from services.events.ingest import Ingest
 from services.events.search import Search
 from services.keys.custodian import Commands, Custodian
@@ -32,19 +27,19 @@ from services.platform import Platform
 from services.settings import Settings
 from services.tenants.sources import Sources
 from services.tenants.tenant import Tenants
-from streams.control_log import ControlLog
+from streams.control_log import ControlLog, Projection
 from streams.errors import SearchIndexError
 from streams.event_log import IDP_EVENTS, EventLog
-from streams.index_tantivy.index import TantivyIndex
 from streams.log_sqlite import SqliteEventLog
+from streams.processors.backlog import Backlogs
+from streams.processors.catch_up import CatchUp
 from streams.processors.index import IndexProcessor
 from streams.router import Router
-from streams.runner import EmbeddedRunner
+from streams.runner import Runner
 from streams.scope import TenantScope
 from streams.search_index import SearchIndex
 
 _log = structlog.get_logger(__name__)
-_PRIVATE: Final = 0o700
 _RETENTION_MS: Final = 7 * 24 * 3600 * 1000
 _RETENTION_EVERY_SECONDS: Final = 3600
 
@@ -52,43 +47,6 @@ _RETENTION_EVERY_SECONDS: Final = 3600
 def now_ms() -> int:
     """The time, in epoch milliseconds."""
     return time.time_ns() // 1_000_000
-
-
-def open_log(settings: Settings) -> EventLog:
-    """The event log of the settings.
-
-    Raises:
-        SettingsError: TENANTRY_LOG_URL names none.
-        LogUnavailable: it can't be opened.
-    """
-    path = _path("LOG", settings.log_url, "sqlite", settings.data / "log.sqlite")
-    _make(path.parent)
-    return SqliteEventLog(path)
-
-
-def open_index(settings: Settings) -> SearchIndex:
-    """The search index of the settings.
-
-    Raises:
-        SettingsError: TENANTRY_INDEX_URL names none.
-    """
-    path = _path("INDEX", settings.index_url, "file", settings.data / "index")
-    _make(path)
-    return TantivyIndex(path)
-
-
-def open_store(settings: Settings) -> KeyStore:
-    """The key store of the settings.
-
-    Raises:
-        SettingsError: TENANTRY_KEYS_URL names none.
-        MasterKeyError: the master key is missing, or does not fit.
-        KeyStoreUnavailable: it can't be opened.
-    """
-    path = _path("KEYS", settings.keys_url, "file", settings.data / "keys")
-    _make(path.parent)
-    text = settings.master_key.get_secret_value() if settings.master_key is not None else None
-    return FileKeyStore.open(path, master_key_file=settings.master_key_file or settings.data / "master.key", master_key_text=text)
 
 
 @asynccontextmanager
@@ -101,8 +59,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         ControlError: the control log holds something that this version can't read.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(DataLock(settings.data))
-        log = open_log(settings)
+        _claim(settings, stack)
+        log = await open_log(settings)
         stack.push_async_callback(log.close)
         index = open_index(settings)
         stack.push_async_callback(index.close)
@@ -110,23 +68,19 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         stack.push_async_callback(store.close)
 
         tenants, sources, tokens, rings, seen, installation = Tenants(), Sources(), Tokens(), Rings(), Commands(), Installation()
-        control = ControlLog(log, (tenants, sources, tokens, rings, seen, installation))
-        stack.push_async_callback(control.stop)
-        await control.start()
+        backlogs = Backlogs()
+        control = await _control(log, stack, backlogs, tenants, sources, tokens, rings, seen, installation)
         await ensure_installation(control, installation, now_ms())
         await ensure_operator(control, tokens, settings.operator_token_file, now_ms())
 
         custodian = Custodian(log, control, rings, seen, tenants, store, now_ms)
-        processor = IndexProcessor(log, index, exists=tenants.exists)
-        for tenant in tenants.all():
-            try:
-                await processor.prepare(TenantScope(tenant.id))
-            except SearchIndexError as error:
-                # One tenant's broken index must keep nobody else, and no JWKS, from being served.
-                _log.error("index_unavailable", tenant=tenant.id, error=str(error))
-        runner = EmbeddedRunner(log, (Router(sources.map, tenants.exists), AuditProcessor(), processor))
-        runner.start()
-        stack.push_async_callback(runner.stop)
+        processor = IndexProcessor(log, index, backlogs, exists=tenants.exists, pooled=tenants.pooled)
+        if alone(settings):
+            await _prepare(processor, tenants)
+        catch_up = CatchUp(log, index, processor, backlogs)
+        runner = Runner(log, (Router(sources.map, tenants.exists), AuditProcessor(), processor))
+        if settings.process:
+            _process(runner, catch_up, stack)
         clockwork = Clockwork()
         clockwork.start()
         stack.callback(clockwork.stop)
@@ -149,6 +103,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             publication=Publication(tenants, rings, settings.issuer_base),
             scheduler=scheduler,
             processor=processor,
+            catch_up=catch_up,
             runner=runner,
             search=Search(index, processor, installation.cursor_key),
             ingest=Ingest(log, sources.map),
@@ -158,32 +113,63 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """What a command has while it does the work itself."""
+    """What processes: router, audit and index processor are running."""
 
+    log: EventLog
     index: SearchIndex
     tenants: Tenants
+    catch_up: CatchUp
+    runner: Runner
 
 
 @asynccontextmanager
-async def embedded_worker(settings: Settings, log: EventLog) -> AsyncIterator[Worker]:
-    """Router and index processor alone, while the context is open: for commands that wait when nobody serves.
+async def work(settings: Settings, log: EventLog) -> AsyncIterator[Worker]:
+    """Processes while the context is open, and nothing else: `tenantry worker`, and commands that wait when nobody serves.
 
     Raises:
-        AlreadyRunning: somebody serves.
+        AlreadyRunning: another process does, and the engines of the settings allow for one only.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(DataLock(settings.data))
+        _claim(settings, stack)
         index = open_index(settings)
         stack.push_async_callback(index.close)
-        tenants, sources = Tenants(), Sources()
-        control = ControlLog(log, (tenants, sources))
-        stack.push_async_callback(control.stop)
-        await control.start()
-        processors = (Router(sources.map, tenants.exists), AuditProcessor(), IndexProcessor(log, index, exists=tenants.exists))
-        runner = EmbeddedRunner(log, processors)
-        runner.start()
-        stack.push_async_callback(runner.stop)
-        yield Worker(index, tenants)
+        tenants, sources, backlogs = Tenants(), Sources(), Backlogs()
+        await _control(log, stack, backlogs, tenants, sources)
+        processor = IndexProcessor(log, index, backlogs, exists=tenants.exists, pooled=tenants.pooled)
+        catch_up = CatchUp(log, index, processor, backlogs)
+        runner = Runner(log, (Router(sources.map, tenants.exists), AuditProcessor(), processor))
+        _process(runner, catch_up, stack)
+        yield Worker(log, index, tenants, catch_up, runner)
+
+
+def _claim(settings: Settings, stack: AsyncExitStack) -> None:
+    make_data(settings)
+    if alone(settings):
+        stack.enter_context(DataLock(settings.data))
+
+
+async def _control(log: EventLog, stack: AsyncExitStack, backlogs: Backlogs, *projections: Projection) -> ControlLog:
+    control = ControlLog(log, (backlogs, *projections))
+    backlogs.attach(control)
+    stack.push_async_callback(control.stop)
+    await control.start()
+    return control
+
+
+async def _prepare(processor: IndexProcessor, tenants: Tenants) -> None:
+    for tenant in tenants.all():
+        try:
+            await processor.prepare(TenantScope(tenant.id))
+        except SearchIndexError as error:
+            # One tenant's broken index must keep nobody else, and no JWKS, from being served.
+            _log.error("index_unavailable", tenant=tenant.id, error=str(error))
+
+
+def _process(runner: Runner, catch_up: CatchUp, stack: AsyncExitStack) -> None:
+    runner.start()
+    catch_up.start()
+    stack.push_async_callback(runner.stop)
+    stack.push_async_callback(catch_up.stop)
 
 
 async def _trim(log: EventLog) -> None:
@@ -191,21 +177,3 @@ async def _trim(log: EventLog) -> None:
     if isinstance(log, SqliteEventLog):
         removed = await log.trim(IDP_EVENTS, group=Router.name, before=now_ms() - _RETENTION_MS)
         _log.info("raw_events_trimmed", records=removed)
-
-
-def _path(name: str, url: str, scheme: str, default: Path) -> Path:
-    if not url:
-        return default
-    parts = urlsplit(url)
-    if parts.scheme != scheme or parts.netloc or not parts.path:
-        raise SettingsError(f"TENANTRY_{name}_URL: {parts.scheme or url!r} is not known here; write {scheme}:///absolute/path")
-    return Path(parts.path)
-
-
-def _make(directory: Path) -> None:
-    try:
-        directory.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"TENANTRY_DATA: {directory} can't be made ({error.strerror}); name a writable directory") from error
-    if not os.access(directory, os.W_OK):
-        raise SettingsError(f"TENANTRY_DATA: {directory} is not writable; name another directory")

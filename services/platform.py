@@ -19,8 +19,9 @@ from services.tenants.sources import Sources
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlLog
 from streams.event_log import EventLog
+from streams.processors.catch_up import CatchUp
 from streams.processors.index import IndexProcessor
-from streams.runner import EmbeddedRunner
+from streams.runner import Runner
 from streams.scope import TenantScope
 from streams.search_index import SearchIndex
 
@@ -43,14 +44,15 @@ class Platform:
     publication: Publication
     scheduler: RotationScheduler
     processor: IndexProcessor
-    runner: EmbeddedRunner
+    catch_up: CatchUp
+    runner: Runner
     search: Search
     ingest: Ingest
     audit: Audit
 
-    async def prepare(self, scope: TenantScope) -> None:
+    async def prepare(self, scope: TenantScope, *, new: bool = False) -> None:
         """Gives a tenant what it needs before its first event and token: an index, an active key and a standby."""
-        await self.processor.prepare(scope)
+        await self.processor.prepare(scope, new=new)
         await self.custodian.settle(scope)
 
     async def forget(self, scope: TenantScope) -> None:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.errors import SettingsError
+
 
 class Settings(BaseSettings):
     """What an operator can set. With nothing set, everything runs in one process on one directory."""
@@ -20,9 +22,20 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535, description="Port to listen on; 0 takes a free one")] = 8080
     public_url: Annotated[str, Field(description="What the outside calls this service; tenants' issuers begin with it")] = ""
     sample: Annotated[bool, Field(description="Load the six sample tenants and their events on the first start")] = False
-    log_url: Annotated[str, Field(description="The event log: sqlite:///PATH; by default in the data directory")] = ""
-    index_url: Annotated[str, Field(description="The search indexes: file:///PATH; by default in the data directory")] = ""
-    keys_url: Annotated[str, Field(description="The key store: file:///PATH; by default in the data directory")] = ""
+    log_url: Annotated[str, Field(description="The event log: sqlite:///PATH or kafka://HOST:PORT/PREFIX")] = ""
+    index_url: Annotated[str, Field(description="The search indexes: file:///PATH or opensearch://USER@HOST:PORT/PREFIX")] = ""
+    keys_url: Annotated[str, Field(description="The key store: file:///PATH or vault://HOST:PORT/MOUNT")] = ""
+    process: Annotated[bool, Field(description="Whether `tenantry serve` routes and indexes; 0 leaves it to `tenantry worker`")] = True
+    kafka_password: Annotated[SecretStr | None, Field(description="For SASL on Kafka")] = None
+    kafka_password_file: Annotated[Path | None, Field(description="A file with that password")] = None
+    opensearch_password: Annotated[SecretStr | None, Field(description="Of the user in the URL of the search indexes")] = None
+    opensearch_password_file: Annotated[Path | None, Field(description="A file with that password")] = None
+    vault_token: Annotated[SecretStr | None, Field(description="A token for Vault; it is renewed")] = None
+    vault_token_file: Annotated[Path | None, Field(description="A file with that token")] = None
+    vault_role_id: Annotated[str, Field(description="AppRole to log in to Vault with, instead of a token")] = ""
+    vault_secret_id: Annotated[SecretStr | None, Field(description="The AppRole's secret")] = None
+    vault_secret_id_file: Annotated[Path | None, Field(description="A file with that secret")] = None
+    metrics_port: Annotated[int, Field(ge=0, le=65535, description="Port of `tenantry worker` for /metrics; 0 for none")] = 0
     master_key: Annotated[SecretStr | None, Field(description="32 bytes in base64url; by default a file is made")] = None
     master_key_file: Annotated[Path | None, Field(description="File of the master key; by default master.key in the data directory")] = None
     url: Annotated[str, Field(description="The service that the command line talks to; by default the port on this machine")] = ""
@@ -34,6 +47,23 @@ class Settings(BaseSettings):
         if value and urlsplit(value).scheme not in {"http", "https"}:
             raise ValueError("must be a URL that begins with http:// or https://")
         return value.rstrip("/")
+
+    def secret(self, name: str) -> str | None:
+        """A secret that may be set directly or in a file, by the direct setting's name; None if neither is.
+
+        Raises:
+            SettingsError: both are set, or the file can't be read.
+        """
+        given: SecretStr | None = getattr(self, name)
+        file: Path | None = getattr(self, f"{name}_file")
+        if given is not None and file is not None:
+            raise SettingsError(f"set TENANTRY_{name.upper()} or TENANTRY_{name.upper()}_FILE, not both")
+        if file is None:
+            return given.get_secret_value() if given is not None else None
+        try:
+            return file.read_text().strip()
+        except OSError as error:
+            raise SettingsError(f"TENANTRY_{name.upper()}_FILE: {file} can't be read ({error.strerror})") from error
 
     @property
     def issuer_base(self) -> str:

@@ -66,7 +66,7 @@ class Subscription(AbstractAsyncContextManager["Subscription"], Protocol):
     """An open `follow`. Leaving the context ends it; what was not advanced comes again to the next follower."""
 
     async def next(self, wait: float | None = None) -> Batch | None:
-        """The next batch, when there is one: records, or a move of the end. Waits for it, at most `wait` seconds if given, then answers None.
+        """The next batch, when there is one: records, or a move of the end. Waits at most `wait` seconds if given, then answers None.
 
         A batch that was handed out and not advanced is not handed out again by this subscription.
 

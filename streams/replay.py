@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -18,7 +18,17 @@ _CHUNK: Final = 20_000  # events in one write: enough to make a commit cheap, fe
 _RECORDS: Final = 50
 
 
-async def replay(log: EventLog, index: SearchIndex, scope: TenantScope, progress: Callable[[int], None]) -> int:
+async def _nothing(_: int) -> None:
+    pass
+
+
+async def replay(
+    log: EventLog,
+    index: SearchIndex,
+    scope: TenantScope,
+    progress: Callable[[int], None],
+    before_swap: Callable[[int], Awaitable[None]] = _nothing,
+) -> int:
     """Fills a new index from the whole log of the tenant and swaps it in; the old one answers until then.
 
     Args:
@@ -26,6 +36,7 @@ async def replay(log: EventLog, index: SearchIndex, scope: TenantScope, progress
         index: the search index.
         scope: the tenant.
         progress: is told how many events are done.
+        before_swap: is told up to which offset (not included) the new index holds the log, before it takes the old one's place.
 
     Returns:
         How many events the index has.
@@ -48,4 +59,5 @@ async def replay(log: EventLog, index: SearchIndex, scope: TenantScope, progress
         if chunk:
             indexed += (await generation.write(chunk)).indexed
             progress(done + len(chunk))
+        await before_swap(start)
     return indexed

@@ -1,4 +1,4 @@
-"""The embedded runner: runs processors in this process, one task each, until it is stopped."""
+"""The runner: runs processors in this process, one task each, until it is stopped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FIRST_RETRY_SECONDS: Final = 0.2
 _LONGEST_RETRY_SECONDS: Final = 10.0
 
 
-class EmbeddedRunner:
+class Runner:
     """Runs each processor as a follower of its stream.
 
     Batches are large when there is a backlog, because what a search index costs most is a commit for each tenant of a batch.

@@ -26,6 +26,7 @@ SCOPE_MAKERS = {
     "services/keys/scheduler.py": "for each tenant of the control log",
     "services/sample/load.py": "creates the sample tenants",
     "streams/processors/index.py": "a processor: the segment's key is the tenant",
+    "streams/processors/catch_up.py": "a processor: the tenant of a backlog",
     "streams/router.py": "writes each tenant's segments",
 }
 """Whoever else makes a `TenantScope` bypasses access."""
@@ -33,6 +34,8 @@ SCOPE_MAKERS = {
 ENGINES = {
     "sqlite3": "streams/log_sqlite/",
     "aiokafka": "streams/log_kafka/",
+    "faust": "services/worker/",
+    "mode": "services/worker/",
     "tantivy": "streams/index_tantivy/",
     "luqum": "streams/query/",
     "apscheduler": "services/clockwork.py",

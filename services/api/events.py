@@ -207,7 +207,7 @@ async def ingest(
 @router.post("/v1/tenants/{tenant}/events/rebuild", summary="Builds the search index anew from the log")
 async def rebuild(scope: _Admin, running: ThePlatform, by: TheOperator) -> dict[str, int]:
     """Answers when the new index has taken the old one's place; searches go on meanwhile."""
-    events = await running.processor.rebuild(scope)
+    events = await running.catch_up.rebuild(scope)
     await running.audit.record(scope, "index_rebuilt", by, running.now(), details={"events": events})
     return {"events": events}
 

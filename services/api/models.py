@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -36,6 +36,10 @@ class TenantBody(Strict):
         Field(max_length=100, description="Whose events are this tenant's; left out: as they are. Operators only"),
     ] = None
     issuer: Annotated[str | None, Field(max_length=500, description="The `iss` of its tokens; by default under the public URL")] = None
+    isolation: Annotated[
+        Literal["separate", "pooled"] | None,
+        Field(description="Whether it has a search index of its own, or shares one with other small tenants; decided once, by operators"),
+    ] = None
 
 
 class TenantAnswer(BaseModel):
@@ -45,6 +49,7 @@ class TenantAnswer(BaseModel):
     display_name: str
     issuer: str
     sources: list[dict[str, str]]
+    isolation: str
     created_at: str
     jwks_uri: str
 

@@ -73,11 +73,12 @@ async def put_tenant(tenant: str, body: TenantBody, running: ThePlatform, by: Th
         if body.issuer
         else (found.issuer if found and "issuer" not in body.model_fields_set else None),
         issuer_base=running.settings.issuer_base,
+        isolation=body.isolation,
         declarations=declarations,
         by=by,
         now=running.now(),
     )
-    await running.prepare(scope)
+    await running.prepare(scope, new=created)
     if created:
         response.status_code = HTTPStatus.CREATED
     return _answer(running, _found(running, scope))
@@ -124,6 +125,7 @@ def _answer(running: Platform, tenant: Tenant) -> TenantAnswer:
         display_name=tenant.display_name,
         issuer=commands.issuer_of(tenant, running.settings.issuer_base),
         sources=[as_json(source) for source in running.sources.map.of(tenant.id)],
+        isolation=tenant.isolation,
         created_at=iso(tenant.created_at),
         jwks_uri=f"{running.settings.issuer_base}/t/{tenant.id}/jwks.json",
     )

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 
 import typer
 
-from services.bootstrap import open_index, open_log, open_store
 from services.cli.app import Json
 from services.cli.output import out, print_json
+from services.engines import open_index, open_log, open_store
 from services.settings import Settings
 from streams.event_log import CONTROL, STREAMS
 
@@ -63,7 +63,7 @@ async def _data(settings: Settings) -> str:
 
 
 async def _log(settings: Settings) -> str:
-    log = open_log(settings)
+    log = await open_log(settings)
     try:
         counts = [f"{stream} {sum((await log.ends(stream)).values())}" for stream in STREAMS]
         await log.read(CONTROL, limit=1)

@@ -11,9 +11,10 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from services.bootstrap import embedded_worker, open_index, open_log
+from services.bootstrap import work
 from services.cli.app import Json
 from services.cli.output import out, print_json, progress_bar
+from services.engines import open_index, open_log
 from services.errors import AlreadyRunning
 from services.events.file_ingest import Ingested, Outcome, append_lines, opened, outcome, wait
 from services.settings import Settings
@@ -57,7 +58,7 @@ def ingest(
 
 async def _ingest(files: list[str], source: str | None, tenant: str | None, wait_for_it: bool) -> tuple[Ingested, Outcome | None]:
     settings = Settings()
-    log = open_log(settings)
+    log = await open_log(settings)
     try:
         with progress_bar() as bar:
             appended = await _append(log, files, source, tenant, bar)
@@ -94,7 +95,7 @@ async def _wait(settings: Settings, log: EventLog, appended: Ingested, bar: Prog
 
     try:
         # Nobody serves this directory: do the work here.
-        async with embedded_worker(settings, log) as worker:
+        async with work(settings, log) as worker:
             await wait(log, appended, progress)
             return await outcome(log, worker.index, appended)
     except AlreadyRunning:

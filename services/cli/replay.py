@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from services.bootstrap import embedded_worker, open_log
+from services.bootstrap import work
 from services.cli.app import Json
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, printable, progress_bar
+from services.engines import open_log
 from services.errors import AlreadyRunning, Invalid, NotFound
 from services.events.revival import Revived, Waiting, revive, waiting
 from services.settings import Settings
-from streams.processors.index import IndexProcessor
 from streams.scope import TenantScope, check_tenant_id
 
 
@@ -64,7 +64,7 @@ def _say(reasons: dict[str, Waiting], done: Revived | None) -> None:
 
 
 async def _dead_letters(dry_run: bool) -> tuple[dict[str, Waiting], Revived | None]:
-    log = open_log(Settings())
+    log = await open_log(Settings())
     try:
         reasons = await waiting(log)
         return reasons, None if dry_run else await revive(log)
@@ -83,13 +83,13 @@ def _rebuild(tenant: str) -> int:
 
 
 async def _rebuild_here(settings: Settings, tenant: str) -> int:
-    log = open_log(settings)
+    log = await open_log(settings)
     try:
-        async with embedded_worker(settings, log) as worker:
+        async with work(settings, log) as worker:
             if not worker.tenants.exists(tenant):
                 raise NotFound(f"there is no tenant {tenant!r}")
             with progress_bar() as bar:
                 task = bar.add_task(f"indexing {tenant}", total=None)
-                return await IndexProcessor(log, worker.index).rebuild(TenantScope(tenant), lambda done: bar.update(task, completed=done))
+                return await worker.catch_up.rebuild(TenantScope(tenant), lambda done: bar.update(task, completed=done))
     finally:
         await log.close()

@@ -68,6 +68,7 @@ class Search:
         self._index = index
         self._processor = processor
         self._cursor_key = cursor_key
+        self._visible: dict[str, int] = {}
 
     async def page(self, scope: TenantScope, question: Question, *, now: int, sort: Sort, limit: int, after: str | None) -> Page:
         """At most `limit` events by time.
@@ -97,7 +98,7 @@ class Search:
         """
         query = question.query(now)
         # The cursor never moves past what is not indexed yet, or it would skip an event whose write was delayed.
-        upto = await self._processor.indexed_up_to(scope)
+        upto = await self._complete_up_to(scope)
         seal = Seal(self._cursor_key, scope, _TAIL)
         start = upto if after == LATEST else _place(after, seal)
         hits = await self._index.tail(scope, query, after=start, upto=upto, limit=limit) if upto > start else ()
@@ -107,7 +108,7 @@ class Search:
     async def export(self, scope: TenantScope, question: Question, *, now: int) -> AsyncIterator[bytes]:
         """All events in the order of the log, up to now, as documents; of any length in constant memory."""
         query = question.query(now)
-        upto = await self._processor.indexed_up_to(scope)
+        upto = await self._complete_up_to(scope)
         return self._export(scope, query, upto)
 
     async def one(self, scope: TenantScope, event_id: str) -> Hit | None:
@@ -144,6 +145,14 @@ class Search:
     async def indexed_up_to(self, scope: TenantScope) -> str:
         """The position up to which answers are complete, as users see it."""
         return positions.render(await self._processor.indexed_up_to(scope))
+
+    async def _complete_up_to(self, scope: TenantScope) -> int:
+        """The position up to which everything is found by searches: what is indexed may not be visible yet."""
+        upto = await self._processor.indexed_up_to(scope)
+        if self._visible.get(scope.tenant) != upto:
+            await self._index.refresh(scope)
+            self._visible[scope.tenant] = upto
+        return upto
 
     async def _export(self, scope: TenantScope, query: Query, upto: int) -> AsyncIterator[bytes]:
         after = positions.BEGINNING

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from services.access.principal import Principal
 from services.errors import Conflict, Forbidden, Invalid
 from services.tenants.sources import Sources, declare
-from services.tenants.tenant import Tenant, Tenants
+from services.tenants.tenant import Isolation, Tenant, Tenants
 from streams.control_log import ControlEvent, ControlLog
 from streams.scope import TenantScope
 from streams.source_map import Declaration
@@ -25,6 +25,7 @@ async def put(
     display_name: str,
     issuer: str | None,
     issuer_base: str,
+    isolation: Isolation | None = None,
     declarations: Sequence[Declaration] | None,
     by: Principal,
     now: int,
@@ -39,6 +40,7 @@ async def put(
         display_name: what people call it.
         issuer: the `iss` of its tokens; None for the default under `issuer_base`.
         issuer_base: the public URL.
+        isolation: whether it shares a search index; None leaves it as it is, and is `separate` for a new tenant.
         declarations: all its sources; None leaves them as they are.
         by: who asks. Anybody but an operator may change the display name only.
         now: epoch milliseconds.
@@ -52,21 +54,27 @@ async def put(
     if not by.is_operator:
         if declarations is not None and tuple(declarations) != sources.map.of(scope.tenant):
             raise Forbidden("sources decide whose events are whose: only an operator can change them")
+        if found is not None and isolation not in {None, found.isolation}:
+            raise Forbidden("where its events are kept is the platform's matter: only an operator can change it")
         if found is not None and issuer != found.issuer:
             raise Forbidden("relying parties trust the issuer: only an operator can change it")
     if declarations is not None:
         sources.map.check_free(scope.tenant, declarations)
     if issuer is not None and any(issuer_of(other, issuer_base) == issuer for other in tenants.all() if other.id != scope.tenant):
         raise Conflict(f"another tenant issues as {issuer!r}: relying parties could not tell their tokens apart; take another issuer")
+    if found is not None and found.deleted_at is None and isolation not in {None, found.isolation}:
+        raise Conflict(f"tenant {scope.tenant!r} is {found.isolation}, and moving it is not possible yet; leave `isolation` out")
     created = False
 
     async def decide() -> Sequence[ControlEvent]:
         nonlocal created
         created = False
         tenant = tenants.find(scope.tenant)
-        data = {"display_name": display_name, "issuer": issuer}
+        data: dict[str, Any] = {"display_name": display_name, "issuer": issuer}
         if tenant is None:
             created = True
+            if isolation is not None:
+                data["isolation"] = isolation
             return [ControlEvent(type="tenant_created", at=now, by=by.id, data=data)]
         if tenant.deleted_at is not None:
             raise Conflict(f"a tenant {scope.tenant!r} was deleted, and its events are still in the log; take another id")

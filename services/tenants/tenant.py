@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from streams.control_log import ControlEvent, Projection
+
+Isolation = Literal["separate", "pooled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +16,7 @@ class Tenant:
     """A customer of the platform; times are epoch milliseconds.
 
     Attributes:
+        isolation: whether its events have a search index of their own (`separate`) or share one with other small tenants' (`pooled`).
         issuer: the `iss` of its tokens (RFC 8414), or None for the default under the public URL.
         deleted_at: when it was deleted; its id is never used again, because its events stay in the log.
     """
@@ -22,6 +26,7 @@ class Tenant:
     issuer: str | None
     created_at: int
     deleted_at: int | None = None
+    isolation: Isolation = "separate"
 
 
 class Tenants(Projection):
@@ -33,7 +38,8 @@ class Tenants(Projection):
     def apply(self, key: str, event: ControlEvent) -> None:
         """Folds `tenant_created`, `tenant_changed` and `tenant_deleted`."""
         if event.type == "tenant_created":
-            self._tenants[key] = Tenant(key, event.data["display_name"], event.data.get("issuer"), event.at)
+            isolation: Isolation = event.data.get("isolation", "separate")
+            self._tenants[key] = Tenant(key, event.data["display_name"], event.data.get("issuer"), event.at, isolation=isolation)
         elif event.type == "tenant_changed":
             self._tenants[key] = replace(self._tenants[key], display_name=event.data["display_name"], issuer=event.data.get("issuer"))
         elif event.type == "tenant_deleted":
@@ -47,6 +53,11 @@ class Tenants(Projection):
         """Whether there is such a tenant, not deleted."""
         found = self._tenants.get(tenant)
         return found is not None and found.deleted_at is None
+
+    def pooled(self, tenant: str) -> bool:
+        """Whether the tenant shares its search index."""
+        found = self._tenants.get(tenant)
+        return found is not None and found.isolation == "pooled"
 
     def all(self) -> Sequence[Tenant]:
         """The tenants that were not deleted, by id."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import structlog
@@ -14,37 +14,56 @@ from streams.errors import IndexMissing, SegmentError
 from streams.event_log import TENANT_LOG, Batch, EventLog, NewRecord, Record
 from streams.metrics import EVENTS_INDEXED, INDEX_WRITE_SECONDS
 from streams.position import last_before
+from streams.processors.backlog import Backlogs
 from streams.processors.processor import Processor
 from streams.raw_event import RawEvent, dead_letter
 from streams.replay import replay
 from streams.scope import TenantScope
-from streams.search_index import Entry, SearchIndex
+from streams.search_index import Entry, SearchIndex, Written
 from streams.segment import entries
 
 _log = structlog.get_logger(__name__)
 
 
 class IndexProcessor(Processor):
-    """Keeps the search indexes up to the tenant log. Writing twice changes nothing: the first write of an event wins."""
+    """Keeps the search indexes up to the tenant log. Writing twice changes nothing: the first write of an event wins.
+
+    A tenant whose index can't be written gets a backlog (`streams.processors.backlog`), and the others go on. When the engine as a whole is
+    away, all wait.
+
+    Attributes:
+        opened_here: the tenants whose backlogs this process has opened.
+        opened: is set when it opens one.
+    """
 
     name: ClassVar[str] = "index"
     stream: ClassVar[str] = TENANT_LOG
 
-    def __init__(self, log: EventLog, index: SearchIndex, *, exists: Callable[[str], bool] = lambda _: True) -> None:
-        """`exists` says whether a tenant is still there: the events of a deleted one are passed over."""
+    def __init__(
+        self,
+        log: EventLog,
+        index: SearchIndex,
+        backlogs: Backlogs,
+        *,
+        exists: Callable[[str], bool] = lambda _: True,
+        pooled: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """`exists` says whether a tenant is still there: a deleted one's events are passed over; `pooled`, whether it shares an index."""
         self._log = log
         self._index = index
+        self._backlogs = backlogs
         self._exists = exists
+        self._pooled = pooled
         self._prepared: set[str] = set()
         self._preparing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.opened_here: set[str] = set()
+        self.opened = asyncio.Event()
 
     async def process(self, batch: Batch) -> Sequence[NewRecord]:
         """Writes the batch, all tenants together."""
         letters: list[NewRecord] = []
         tenants: dict[TenantScope, list[Entry]] = defaultdict(list)
-        records: dict[int, Record] = {}
         for record in batch.records:
-            records[record.offset] = record
             if record.key is None or not self._exists(record.key):
                 continue
             try:
@@ -52,41 +71,55 @@ class IndexProcessor(Processor):
             except SegmentError as error:
                 letters.append(_unreadable(record, str(error)))
             await asyncio.sleep(0)  # a segment is decoded in a millisecond, a whole batch is not
-        for scope in tenants:
-            await self.prepare(scope, batch.start)
-        with INDEX_WRITE_SECONDS.time():
-            results = await self._index.write(tenants)
-        for scope, written in results.items():
-            EVENTS_INDEXED.labels("indexed").inc(written.indexed)
-            EVENTS_INDEXED.labels("duplicate").inc(written.duplicates)
-            for rejected in written.rejected:
-                _log.warning("event_rejected", tenant=scope.tenant, position=rejected.entry.position, reason=rejected.reason)
-                letters.append(_rejected(scope, rejected.entry, rejected.reason, batch))
+        await self._pass_over(tenants)
+        troubled = await self._missing(tenants, batch.start)
+        letters += await self._write(tenants, batch.records[0].time, troubled)
+        if troubled:
+            for scope, trouble in troubled.items():
+                _log.warning("index_behind", tenant=scope.tenant, offset=batch.start, trouble=trouble)
+                self._prepared.discard(scope.tenant)
+                self.opened_here.add(scope.tenant)
+            await self._backlogs.open([scope.tenant for scope in troubled], batch.partition, batch.start)
+            self.opened.set()
         return letters
 
-    async def prepare(self, scope: TenantScope, end: int | None = None) -> None:
+    async def prepare(self, scope: TenantScope, *, new: bool = False) -> None:
         """Makes sure that the tenant has an index; one that was lost is built again from the log.
 
-        Args:
-            scope: the tenant.
-            end: the log before this offset has been passed already, and so must be replayed into a new index; None: all of it.
+        A `new` tenant has no events, so the log need not be searched for them.
         """
-        if scope.tenant in self._prepared:
-            return
         async with self._preparing[scope.tenant]:
             try:
-                await self._index.refresh(scope)
+                await self._index.check(scope)
             except IndexMissing:
-                first = await self._log.read(TENANT_LOG, key=scope.tenant, limit=1)
-                if first and (end is None or first[0].offset < end):
+                if not new and await self._log.read(TENANT_LOG, key=scope.tenant, limit=1):
                     # Not prepared first: an empty index that a crash leaves behind would pass for a whole one.
                     await self.rebuild(scope)
                 else:
-                    await self._index.prepare(scope)
+                    await self._index.prepare(scope, pooled=self._pooled(scope.tenant))
             self._prepared.add(scope.tenant)
 
+    async def check(self, scope: TenantScope) -> None:
+        """Returns if the tenant has an index.
+
+        Raises:
+            IndexMissing: it has none.
+        """
+        await self._index.check(scope)
+
+    async def index(self, scope: TenantScope, records: Sequence[Record]) -> bool:
+        """Writes segments of one tenant that the processor has passed over; whether all of them are in the index."""
+        found = [entry for record in records for entry in _readable(record)]
+        troubled: dict[TenantScope, str] = {}
+        letters = await self._write({scope: found}, records[0].time, troubled)
+        if letters:
+            await self._log.append(letters)
+        return not troubled
+
     async def rebuild(self, scope: TenantScope, progress: Callable[[int], None] = lambda _: None) -> int:
-        """Builds the tenant's index anew from the log, while the old one goes on answering; how many events it has.
+        """Builds the tenant's index anew from the log; how many events it has. For a process that alone writes indexes.
+
+        Where others may write to the tenant's index meanwhile, `CatchUp.rebuild` does it.
 
         Args:
             scope: the tenant.
@@ -102,14 +135,67 @@ class IndexProcessor(Processor):
     async def indexed_up_to(self, scope: TenantScope) -> int:
         """The position up to which all of the tenant's events can be found."""
         partition = await self._log.partition_of(TENANT_LOG, scope.tenant)
-        return last_before((await self._log.cursors(TENANT_LOG, self.name)).get(partition, 0))
+        cursor = (await self._log.cursors(TENANT_LOG, self.name)).get(partition, 0)
+        # In this order: a backlog is in the control log before the cursor passes what it tells of.
+        await self._backlogs.current()
+        backlog = self._backlogs.of(scope.tenant)
+        return last_before(cursor if backlog is None else min(cursor, backlog.offset))
+
+    async def _pass_over(self, tenants: dict[TenantScope, list[Entry]]) -> None:
+        """Takes the tenants with an open backlog out."""
+        if not self._backlogs.all():
+            return
+        # To see one closing is necessary before passing over what comes after it; see `streams.processors.backlog`.
+        await self._backlogs.current()
+        for scope in list(tenants):
+            backlog = self._backlogs.of(scope.tenant)
+            if backlog is not None and not backlog.closing:
+                del tenants[scope]
+
+    async def _missing(self, tenants: dict[TenantScope, list[Entry]], start: int) -> dict[TenantScope, str]:
+        """Prepares indexes for tenants that have none, and takes out those whose index was lost: their whole log must be read."""
+        lost: dict[TenantScope, str] = {}
+        for scope in [scope for scope in tenants if scope.tenant not in self._prepared]:
+            try:
+                await self._index.check(scope)
+            except IndexMissing as error:
+                first = await self._log.read(TENANT_LOG, key=scope.tenant, limit=1)
+                if first and first[0].offset < start:
+                    lost[scope] = str(error)
+                    del tenants[scope]
+                    continue
+                await self._index.prepare(scope, pooled=self._pooled(scope.tenant))
+            self._prepared.add(scope.tenant)
+        return lost
+
+    async def _write(
+        self, tenants: Mapping[TenantScope, Sequence[Entry]], arrived: int, troubled: dict[TenantScope, str]
+    ) -> list[NewRecord]:
+        """Writes the entries, answers dead letters for those that never can be, and adds who could not be written."""
+        if not tenants:
+            return []
+        with INDEX_WRITE_SECONDS.time():
+            results: Mapping[TenantScope, Written] = await self._index.write(tenants)
+        letters: list[NewRecord] = []
+        for scope, written in results.items():
+            EVENTS_INDEXED.labels("indexed").inc(written.indexed)
+            EVENTS_INDEXED.labels("duplicate").inc(written.duplicates)
+            if written.deferred:
+                troubled[scope] = written.trouble
+            for rejected in written.rejected:
+                _log.warning("event_rejected", tenant=scope.tenant, position=rejected.entry.position, reason=rejected.reason)
+                raw = RawEvent(rejected.entry.document, rejected.entry.event_id, arrived, tenant=scope.tenant)
+                letters.append(dead_letter(raw, Reason.INDEX_REJECTED, rejected.reason))
+        return letters
+
+
+def _readable(record: Record) -> Sequence[Entry]:
+    try:
+        return entries(record)
+    except SegmentError:  # a dead letter since the processor first saw it
+        return ()
 
 
 def _unreadable(record: Record, message: str) -> NewRecord:
     identity = f"{record.stream}-{record.partition}-{record.offset}"
     return dead_letter(RawEvent(record.value, identity, record.time, tenant=record.key), Reason.UNREADABLE_SEGMENT, message)
-
-
-def _rejected(scope: TenantScope, entry: Entry, reason: str, batch: Batch) -> NewRecord:
-    raw = RawEvent(entry.document, entry.event_id, batch.records[0].time, tenant=scope.tenant)
-    return dead_letter(raw, Reason.INDEX_REJECTED, reason)

@@ -20,7 +20,7 @@ from joserfc.jwk import KeySet
 
 from keyvault.algorithms import Algorithm
 from keyvault.key_store import KeyName, KeyStore
-from services.bootstrap import open_store
+from services.engines import open_store
 from services.settings import Settings
 from streams.scope import TenantScope
 from tests.faults.chance import Killed, chance

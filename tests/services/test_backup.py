@@ -24,7 +24,7 @@ from keyvault.store_use import in_use
 from services.backup.make import make
 from services.backup.places import Places
 from services.backup.restore import restore, verify
-from services.bootstrap import open_log, open_store
+from services.engines import open_log, open_store
 from services.errors import AlreadyRunning, BackupError, SettingsError
 from services.lock import UNFINISHED, DataLock
 from services.settings import Settings
@@ -46,7 +46,7 @@ def data(tmp_path: Path) -> Path:
 
 
 async def fill(settings: Settings) -> None:
-    log = open_log(settings)
+    log = await open_log(settings)
     await log.append([NewRecord(TENANT_LOG, b"value", key="acme")])
     await log.close()
     store = open_store(settings)
@@ -96,7 +96,7 @@ def test_what_is_restored_is_what_was_there(data: Path, tmp_path: Path) -> None:
     assert verify(tmp_path / "backup.tar") == restored
 
     async def use() -> None:
-        log = open_log(Settings(data=there))
+        log = await open_log(Settings(data=there))
         assert [(record.key, record.value) for record in await log.read(TENANT_LOG)] == [("acme", b"value")]
         await log.close()
         with pytest.raises(MasterKeyError, match="is missing; restore it"):
@@ -114,7 +114,7 @@ def test_no_position_is_given_twice(data: Path, tmp_path: Path) -> None:
     make(places(data), tmp_path / "backup.tar")
 
     async def append(settings: Settings, count: int) -> list[int]:
-        log = open_log(settings)
+        log = await open_log(settings)
         appended = [(await log.append([NewRecord(TENANT_LOG, b"more", key="acme")]))[0].offset for _ in range(count)]
         assert await log.ends(TENANT_LOG) == {0: appended[-1] + 1}
         await log.close()
@@ -122,9 +122,14 @@ def test_no_position_is_given_twice(data: Path, tmp_path: Path) -> None:
 
     seen = asyncio.run(append(Settings(data=data), 100))
     restore(places(tmp_path / "there"), tmp_path / "backup.tar")
-    log = open_log(Settings(data=tmp_path / "there"))
-    assert asyncio.run(log.ends(TENANT_LOG)) == {0: 2}, "nothing seems to wait for being indexed"
-    asyncio.run(log.close())
+
+    async def ends() -> Mapping[int, int]:
+        log = await open_log(Settings(data=tmp_path / "there"))
+        found = await log.ends(TENANT_LOG)
+        await log.close()
+        return found
+
+    assert asyncio.run(ends()) == {0: 2}, "nothing seems to wait for being indexed"
     new = asyncio.run(append(Settings(data=tmp_path / "there"), 2))
     assert min(new) > max(seen)
 

@@ -13,7 +13,7 @@ from streams.errors import IndexUnavailable
 from streams.event_log import DEAD_LETTERS, IDP_EVENTS, Batch, NewRecord
 from streams.log_sqlite import SqliteEventLog
 from streams.processors.processor import Processor
-from streams.runner import EmbeddedRunner
+from streams.runner import Runner
 
 
 class Copies(Processor):
@@ -54,7 +54,7 @@ async def copied(log: SqliteEventLog, count: int) -> list[bytes]:
 
 
 async def test_everything_is_processed_once_and_in_order(log: SqliteEventLog) -> None:
-    runner = EmbeddedRunner(log, [Copies()], max_records=3)
+    runner = Runner(log, [Copies()], max_records=3)
     runner.start()
     for n in range(10):
         await log.append([NewRecord(IDP_EVENTS, b"%d" % n)])
@@ -66,7 +66,7 @@ async def test_everything_is_processed_once_and_in_order(log: SqliteEventLog) ->
 @pytest.mark.parametrize("error", [IndexUnavailable("away"), ValueError("a bug")])
 async def test_a_batch_that_fails_is_tried_again(log: SqliteEventLog, error: Exception) -> None:
     await log.append([NewRecord(IDP_EVENTS, b"a")])
-    runner = EmbeddedRunner(log, [Copies([error])])
+    runner = Runner(log, [Copies([error])])
     runner.start()
     assert await copied(log, 1) == [b"a"]
     await runner.stop()
@@ -76,7 +76,7 @@ async def test_a_stop_lets_the_batch_under_way_finish(log: SqliteEventLog) -> No
     await log.append([NewRecord(IDP_EVENTS, b"a")])
     copies = Copies()
     copies.may_end.clear()
-    runner = EmbeddedRunner(log, [copies])
+    runner = Runner(log, [copies])
     runner.start()
     await copies.begun.wait()
     stopping = asyncio.create_task(runner.stop())
@@ -88,7 +88,7 @@ async def test_a_stop_lets_the_batch_under_way_finish(log: SqliteEventLog) -> No
 
 async def test_two_runners_of_one_group_double_nothing(log: SqliteEventLog, tmp_path: Path) -> None:
     other = SqliteEventLog(tmp_path / "log.sqlite")
-    runners = [EmbeddedRunner(log, [Copies()], max_records=1), EmbeddedRunner(other, [Copies()], max_records=1)]
+    runners = [Runner(log, [Copies()], max_records=1), Runner(other, [Copies()], max_records=1)]
     for runner in runners:
         runner.start()
     for n in range(30):

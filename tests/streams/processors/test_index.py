@@ -12,6 +12,7 @@ from streams.errors import IndexMissing
 from streams.event_log import TENANT_LOG, Batch, NewRecord
 from streams.index_tantivy.index import TantivyIndex
 from streams.log_sqlite import SqliteEventLog
+from streams.processors.backlog import Backlogs
 from streams.processors.index import IndexProcessor
 from streams.query.tree import MatchAll
 from streams.scope import TenantScope
@@ -51,7 +52,7 @@ async def ids(index: TantivyIndex, scope: TenantScope) -> list[str]:
 
 
 async def test_each_tenant_gets_its_own_and_twice_changes_nothing(log: SqliteEventLog, index: TantivyIndex) -> None:
-    processor = IndexProcessor(log, index)
+    processor = IndexProcessor(log, index, Backlogs())
     batch = await appended(log, *segments(ACME, [encoded("a1"), encoded("a2")]), *segments(GLOBEX, [encoded("g1")]))
     for _ in range(2):
         assert await processor.process(batch) == []
@@ -60,11 +61,9 @@ async def test_each_tenant_gets_its_own_and_twice_changes_nothing(log: SqliteEve
 
 
 async def test_an_index_that_was_lost_is_filled_from_the_log(log: SqliteEventLog, index: TantivyIndex) -> None:
-    await IndexProcessor(log, index).process(await appended(log, *segments(ACME, [encoded("a1")])))
+    await IndexProcessor(log, index, Backlogs()).process(await appended(log, *segments(ACME, [encoded("a1"), encoded("a2")])))
     await index.drop(ACME)
-    later = await appended(log, *segments(ACME, [encoded("a2")]))
-    restarted = IndexProcessor(log, index)
-    await restarted.process(later)
+    await IndexProcessor(log, index, Backlogs()).prepare(ACME)
     assert await ids(index, ACME) == ["a1", "a2"]
 
 
@@ -75,26 +74,26 @@ async def test_a_rebuild_that_was_cut_off_begins_again(log: SqliteEventLog, inde
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        await IndexProcessor(log, index).rebuild(ACME, cut)
+        await IndexProcessor(log, index, Backlogs()).rebuild(ACME, cut)
     with pytest.raises(IndexMissing):
         await index.refresh(ACME)
-    await IndexProcessor(log, index).prepare(ACME)
+    await IndexProcessor(log, index, Backlogs()).prepare(ACME)
     assert await ids(index, ACME) == ["a1"]
 
 
 async def test_an_index_of_another_schema_is_built_anew(log: SqliteEventLog, index: TantivyIndex, tmp_path: Path) -> None:
-    await IndexProcessor(log, index).process(await appended(log, *segments(ACME, [encoded("a1")])))
+    await IndexProcessor(log, index, Backlogs()).process(await appended(log, *segments(ACME, [encoded("a1")])))
     await index.close()
     pointer = tmp_path / "index" / "acme" / "CURRENT"
     pointer.write_text(pointer.read_text().partition(" ")[0] + " of-another-age")
     upgraded = TantivyIndex(tmp_path / "index")
-    await IndexProcessor(log, upgraded).prepare(ACME)
+    await IndexProcessor(log, upgraded, Backlogs()).prepare(ACME)
     assert await ids(upgraded, ACME) == ["a1"]
     await upgraded.close()
 
 
 async def test_a_deleted_tenants_events_are_passed_over(log: SqliteEventLog, index: TantivyIndex) -> None:
-    processor = IndexProcessor(log, index, exists=lambda tenant: tenant != "acme")
+    processor = IndexProcessor(log, index, Backlogs(), exists=lambda tenant: tenant != "acme")
     await processor.process(await appended(log, *segments(ACME, [encoded("a1")]), *segments(GLOBEX, [encoded("g1")])))
     with pytest.raises(IndexMissing):
         await index.refresh(ACME)
@@ -103,7 +102,7 @@ async def test_a_deleted_tenants_events_are_passed_over(log: SqliteEventLog, ind
 
 async def test_what_can_never_be_indexed_is_a_dead_letter_and_the_others_arrive(log: SqliteEventLog, index: TantivyIndex) -> None:
     batch = await appended(log, *segments(ACME, [encoded("a1"), encoded("a2")]), NewRecord(TENANT_LOG, b"no segment", "globex"))
-    processor = IndexProcessor(log, index)
+    processor = IndexProcessor(log, index, Backlogs())
     [letter] = await processor.process(batch)
     assert letter.headers["reason"] == "unreadable_segment"
     [letter] = await processor.process(await appended(log, *segments(ACME, [Encoded("odd", TIME, b"no JSON"), encoded("a3")])))

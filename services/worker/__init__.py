@@ -1,0 +1,1 @@
+"""`tenantry worker`: a Faust application around the processors, of which any number may run."""

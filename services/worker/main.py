@@ -1,0 +1,51 @@
+"""Running a worker, until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+import faust
+import structlog
+from prometheus_client import start_http_server
+
+from services.engines import open_log
+from services.settings import Settings
+from services.worker.application import application
+from streams.errors import LogUnavailable
+
+_log = structlog.get_logger(__name__)
+_AGAIN_SECONDS: Final = 2.0
+_NOISY: Final = ("aiokafka", "faust", "mode")
+
+
+def run(settings: Settings) -> None:
+    """Processes until SIGINT or SIGTERM.
+
+    Raises:
+        SettingsError: a setting can't work.
+    """
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, settings.host)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    for name in _NOISY:
+        # A line for each connection that they try; what matters of it we say ourselves.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    app, _ = application(settings)
+    loop.run_until_complete(_topics(settings))
+    faust.Worker(app, loop=loop, loglevel="CRITICAL", redirect_stdouts=False, quiet=True).execute_from_commandline()
+
+
+async def _topics(settings: Settings) -> None:
+    """Returns when Kafka is there and has the topics: Faust ignores for good what it does not find at its start."""
+    while True:
+        try:
+            log = await open_log(settings)
+        except LogUnavailable as error:
+            _log.warning("log_unavailable", error=str(error))
+            await asyncio.sleep(_AGAIN_SECONDS)
+        else:
+            await log.close()
+            return

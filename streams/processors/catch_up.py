@@ -1,0 +1,139 @@
+"""Catching up: what tenants with a backlog miss in their indexes is read again from the tenant log, by and by."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from streams.errors import IndexMissing
+from streams.event_log import TENANT_LOG, EventLog
+from streams.metrics import BACKLOGS
+from streams.processors.backlog import Backlog, Backlogs
+from streams.processors.index import IndexProcessor
+from streams.replay import replay
+from streams.scope import TenantScope
+from streams.search_index import SearchIndex
+
+_log = structlog.get_logger(__name__)
+_ROUND_SECONDS: Final = 1.0
+_LONGEST_PAUSE_SECONDS: Final = 60.0
+_RECORDS: Final = 50
+_ORPHANED_MS: Final = 60_000
+"""A backlog that its opener has not closed by then may be caught up by anybody: doing it twice changes nothing."""
+
+
+class CatchUp:
+    """Catches up the backlogs that this process has opened, and those that nobody seems to care for."""
+
+    def __init__(self, log: EventLog, index: SearchIndex, processor: IndexProcessor, backlogs: Backlogs) -> None:
+        self._log = log
+        self._index = index
+        self._processor = processor
+        self._backlogs = backlogs
+        self._task: asyncio.Task[None] | None = None
+        self._not_before: dict[str, tuple[float, float]] = {}
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def start(self) -> None:
+        """Starts."""
+        self._task = asyncio.create_task(self._run(), name="catch-up")
+
+    async def stop(self) -> None:
+        """Ends at once: whatever was under way begins again elsewhere."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._processor.opened.wait(), _ROUND_SECONDS)
+            self._processor.opened.clear()
+            found = self._backlogs.all()
+            BACKLOGS.set(len(found))
+            for backlog in found:
+                pause, due = self._not_before.get(backlog.tenant, (_ROUND_SECONDS, 0.0))
+                if due > time.monotonic() or not self._ours(backlog):
+                    continue
+                try:
+                    done = await self.catch_up(backlog)
+                except Exception as error:  # noqa: BLE001 -- whatever it is, it is tried again, and the others go on
+                    _log.warning("catch_up_failed", tenant=backlog.tenant, error=str(error), kind=type(error).__name__)
+                    done = False
+                if done:
+                    self._not_before.pop(backlog.tenant, None)
+                else:
+                    self._not_before[backlog.tenant] = (min(2 * pause, _LONGEST_PAUSE_SECONDS), time.monotonic() + pause)
+
+    def _ours(self, backlog: Backlog) -> bool:
+        return backlog.tenant in self._processor.opened_here or time.time_ns() // 1_000_000 - backlog.opened_at > _ORPHANED_MS
+
+    async def catch_up(self, backlog: Backlog) -> bool:
+        """Whether the backlog is closed: everything is in the tenant's index.
+
+        Raises:
+            StreamsError: the log or the index can't be used now.
+        """
+        scope = TenantScope(backlog.tenant)
+        async with self._locks[backlog.tenant]:
+            try:
+                await self._processor.check(scope)
+            except IndexMissing:
+                await self._build(scope, backlog.partition, lambda _: None)
+            return await self._close(scope, backlog)
+
+    async def rebuild(self, scope: TenantScope, progress: Callable[[int], None] = lambda _: None) -> int:
+        """Builds the tenant's index anew from the log, while the old one answers and workers go on; how many events it has.
+
+        Args:
+            scope: the tenant.
+            progress: is told how many events are done.
+        """
+        partition = await self._log.partition_of(TENANT_LOG, scope.tenant)
+        async with self._locks[scope.tenant]:
+            done = await self._build(scope, partition, progress)
+            backlog = self._backlogs.of(scope.tenant)
+            if backlog is not None and not await self._close(scope, backlog):
+                self._processor.opened.set()
+        return done
+
+    async def _build(self, scope: TenantScope, partition: int, progress: Callable[[int], None]) -> int:
+        """Fills a new index. What is written into the old one meanwhile would be lost by the swap, so the tenant is passed over."""
+        self._processor.opened_here.add(scope.tenant)
+        cursor = (await self._log.cursors(TENANT_LOG, self._processor.name)).get(partition, 0)
+        await self._backlogs.open([scope.tenant], partition, cursor)
+
+        async def before_swap(reached: int) -> None:
+            # Once more: another process may have caught up, in the old index, and closed it.
+            await self._backlogs.open([scope.tenant], partition, reached)
+
+        return await replay(self._log, self._index, scope, progress, before_swap)
+
+    async def _close(self, scope: TenantScope, backlog: Backlog) -> bool:
+        reached = await self._read(scope, backlog.offset)
+        if reached is None:
+            return False
+        await self._backlogs.closing(backlog)
+        if await self._read(scope, reached) is None:
+            await self._backlogs.open([backlog.tenant], backlog.partition, backlog.offset)
+            return False
+        closed = await self._backlogs.close(backlog)
+        if closed:
+            self._processor.opened_here.discard(backlog.tenant)
+            _log.info("backlog_closed", tenant=backlog.tenant)
+        return closed
+
+    async def _read(self, scope: TenantScope, start: int) -> int | None:
+        """Indexes the tenant's segments from `start` to the end of its log: the offset behind them, or None if the index refuses."""
+        while records := await self._log.read(TENANT_LOG, key=scope.tenant, start=start, limit=_RECORDS):
+            if not await self._processor.index(scope, records):
+                return None
+            start = records[-1].offset + 1
+        return start
