@@ -1,0 +1,137 @@
+"""The engines of docker-compose.yml take its settings, keep out who has no secret, and come back by themselves."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from services.engines import open_log
+from services.settings import Settings
+from streams.errors import LogUnavailable
+from streams.event_log import CONTROL, NewRecord
+from tests.deploy import engines
+from tests.servers.fixtures import made
+
+pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.skipif(shutil.which("openssl") is None, reason="it takes openssl")]
+
+ENVIRONMENT: dict[str, str] = yaml.safe_load((engines.ROOT / "docker-compose.yml").read_text())["x-settings"]
+
+
+@pytest.fixture(scope="module")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return engines.make_secrets(tmp_path_factory.mktemp("site"))
+
+
+def settings(server: engines.Deployed, host: str, **more: object) -> Settings:
+    """What a container is told, at the server's address."""
+    places = {
+        f"{host}/": f"127.0.0.1:{server.port}/",
+        "/run/secrets/ca": str(server.ca),
+        "/run/secrets": str(server.ca.parent / "tenantry"),
+    }
+
+    def placed(value: str) -> str:
+        for old, new in places.items():
+            value = value.replace(old, new)
+        return value
+
+    given = {key.removeprefix("TENANTRY_").lower(): placed(value) for key, value in ENVIRONMENT.items()}
+    return Settings.model_validate({**given, "public_url": "", **more})
+
+
+def client(server: engines.Deployed, **more: Any) -> httpx.Client:
+    return httpx.Client(
+        base_url=f"https://127.0.0.1:{server.port}", verify=ssl.create_default_context(cafile=str(server.ca)), timeout=60, **more
+    )
+
+
+@pytest.fixture(scope="module")
+def openbao(secrets: Path) -> Iterator[engines.OpenBao]:
+    with made(lambda: engines.OpenBao(secrets), "openbao") as server:
+        first = server.give_role()
+        assert first.returncode == 0, first.stderr
+        yield server
+
+
+@pytest.fixture(scope="module")
+def opensearch(secrets: Path) -> Iterator[engines.OpenSearch]:
+    with made(lambda: engines.OpenSearch(secrets), "opensearch") as server:
+        first = server.give_users()
+        assert first.returncode == 0, first.stderr
+        yield server
+
+
+@pytest.fixture(scope="module")
+def kafka(secrets: Path) -> Iterator[engines.Kafka]:
+    with made(lambda: engines.Kafka(secrets), "kafka") as server:
+        yield server
+
+
+def logged_in(openbao: engines.OpenBao) -> httpx.Client:
+    """As the role of Tenantry."""
+    secret = (openbao.secrets / "tenantry/vault-secret-id").read_text()
+    with client(openbao) as anonymous:
+        answer = anonymous.post("/v1/auth/approle/login", json={"role_id": "tenantry", "secret_id": secret})
+    assert answer.status_code == 200, answer.text
+    return client(openbao, headers={"X-Vault-Token": answer.json()["auth"]["client_token"]})
+
+
+def test_openbao_gives_keys_to_its_role_and_nothing_else(openbao: engines.OpenBao) -> None:
+    with logged_in(openbao) as role:
+        assert role.post("/v1/tenantry/keys/one", json={"type": "ecdsa-p256", "exportable": True}).is_success
+        assert role.post("/v1/tenantry/sign/one", json={"input": "aGk="}).is_success
+        for path in ("/v1/tenantry/export/signing-key/one", "/v1/tenantry/backup/one", "/v1/sys/mounts", "/v1/sys/policies/acl/tenantry"):
+            assert role.get(path).status_code == 403, path
+    with client(openbao) as anonymous:
+        assert anonymous.get("/v1/tenantry/keys/one").status_code == 403
+        wrong = {"role_id": "tenantry", "secret_id": "wrong"}
+        assert anonymous.post("/v1/auth/approle/login", json=wrong).status_code == 400
+
+
+def test_openbao_unseals_itself_and_its_setup_may_run_again(openbao: engines.OpenBao) -> None:
+    openbao.kill()
+    openbao.start()
+    again = openbao.give_role()
+    assert (again.returncode, again.stdout) == (0, "OpenBao has what Tenantry needs.\n")
+    kept = (openbao.kept / "init.txt").read_text()
+    assert "Recovery Key 1: " in kept
+    assert "Root Token" not in kept, "it was revoked"
+
+
+@pytest.mark.long
+def test_opensearch_gives_the_role_its_own_indexes_and_nothing_else(opensearch: engines.OpenSearch) -> None:
+    assert opensearch.give_users().returncode == 0, "it may run again"
+    password = (opensearch.secrets / "tenantry/opensearch-password").read_text()
+    with client(opensearch, auth=("tenantry", password)) as role:
+        assert role.put("/tenantry-t-acme").is_success
+        assert role.post("/tenantry-t-acme/_doc", json={"a": 1}).is_success
+        for method, path in (("PUT", "/other"), ("GET", "/.opendistro_security/_search"), ("GET", "/_plugins/_security/api/internalusers")):
+            assert role.request(method, path).status_code == 403, path
+    for name, given in {"admin": "admin", "tenantry": "wrong", "kibanaserver": "kibanaserver"}.items():
+        with client(opensearch, auth=(name, given)) as stranger:
+            assert stranger.get("/").status_code == 401, "there is no default password"
+    with client(opensearch) as anonymous:
+        assert anonymous.get("/").status_code == 401
+        assert anonymous.get("/_plugins/_security/health").json()["status"] == "UP", "what its health check asks"
+    dashboards = yaml.safe_load((opensearch.secrets / "dashboards/opensearch_dashboards.yml").read_text())
+    with client(opensearch, auth=(dashboards["opensearch.username"], dashboards["opensearch.password"])) as server:
+        assert server.put("/.kibana_1").is_success
+        assert server.get("/tenantry-t-acme/_search").status_code == 403, "people see what their own login allows"
+
+
+@pytest.mark.long
+async def test_kafka_keeps_the_log_for_who_has_the_password(kafka: engines.Kafka) -> None:
+    log = await open_log(settings(kafka, "kafka:9092"))
+    appended = await log.append_if_unchanged([NewRecord(CONTROL, b"value", key="acme")], last=None)
+    assert [record.value for record in await log.read(CONTROL, key="acme")] == [b"value"]
+    assert len(appended) == 1
+    await log.close()
+    with pytest.raises(LogUnavailable):
+        await open_log(settings(kafka, "kafka:9092", kafka_password="wrong", kafka_password_file=None))
