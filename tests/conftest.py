@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
+
+from tests import engines
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -14,6 +17,11 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("TENANTRY_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=engines.REAL)
+def _real_engines(kafka: Any, opensearch: Any, openbao: Any) -> None:
+    engines.use(kafka, opensearch, openbao)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

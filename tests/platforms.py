@@ -18,6 +18,7 @@ from services.platform import Platform
 from services.sample.load import FILES
 from services.settings import Settings
 from streams.event_log import IDP_EVENTS, TENANT_LOG
+from tests import engines
 
 REALMS: list[dict[str, str]] = json.loads((FILES[0].parent / "realms.json").read_text())
 REALM_IDS = {realm["name"]: realm["id"] for realm in REALMS}
@@ -66,7 +67,7 @@ def _behind(cursors: Mapping[int, int], ends: Mapping[int, int]) -> bool:
 @asynccontextmanager
 async def site(data: Path, **settings: Any) -> AsyncIterator[Site]:
     """A platform on the directory."""
-    async with start(Settings(data=data, **settings)) as platform:
+    async with start(Settings(data=data, **engines.settings(data), **settings)) as platform:
         token = (data / "operator.token").read_text().strip()
         unopened = Site(platform, httpx.AsyncClient())
         operator = unopened.client(token)

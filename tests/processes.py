@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import httpx
 
+from tests import engines
+
 ROOT: Final = Path(__file__).parents[1]
 PATIENCE: Final = 90.0
 """Seconds that anything may take before it counts as stuck. A bound, and no measure: the machine may be busy."""
@@ -42,7 +44,7 @@ def argv(*arguments: str, largest_file: int | None = None) -> Sequence[str]:
 def environment(data: Path, **settings: object) -> dict[str, str]:
     """The environment of a process: this one's without its settings, and with these: `port=1` is TENANTRY_PORT=1."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TENANTRY_")}
-    given = {f"TENANTRY_{name.upper()}": str(value) for name, value in settings.items()}
+    given = {f"TENANTRY_{name.upper()}": str(value) for name, value in {**engines.settings(data), **settings}.items()}
     return {**kept, "TENANTRY_DATA": str(data), "COLUMNS": "250", **given}
 
 
