@@ -8,7 +8,7 @@ COPY requirements/run.txt requirements/dev.txt requirements/
 RUN /opt/tenantry/bin/python -m pip install --require-hashes --only-binary :all: --requirement requirements/run.txt
 # What builds the wheel is locked, too, and does not get into the image.
 RUN python -m venv /opt/build \
-    && awk '/^[a-z]/ { wanted = /^(hatchling|packaging|pathspec|pluggy|trove-classifiers)==/ } wanted' requirements/dev.txt > build.txt \
+    && awk '/^[a-z]/ { wanted = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/ } wanted' requirements/dev.txt > build.txt \
     && /opt/build/bin/python -m pip install --require-hashes --only-binary :all: --requirement build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY services services

@@ -6,6 +6,7 @@ import re
 import shutil
 import stat
 import subprocess
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,6 +57,13 @@ def test_the_base_image_is_pinned_and_the_service_is_not_root() -> None:
     assert int(re.findall(r"^USER (\d+)", text, re.MULTILINE)[-1]) > 0
     assert "--require-hashes" in text
     assert "HEALTHCHECK" in text
+
+
+def test_what_builds_the_wheel_is_named_in_full() -> None:
+    wanted = re.search(r"/\^\(([a-z|-]+)\)==/", (ROOT / "Dockerfile").read_text())
+    assert wanted is not None
+    needed = {re.split(r"[^a-z-]", line)[0] for line in requires("hatchling") or [] if "python_version" not in line}
+    assert set(wanted[1].split("|")) == {"hatchling", *needed}
 
 
 @every_service
