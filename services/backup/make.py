@@ -92,12 +92,16 @@ def _write(places: Places, file: Path, stream: IO[bytes], progress: Progress) ->
         "master_key": master_key_id(places.keys) if places.keys is not None else None,
     }
     with Writer(stream, header) as writer:
+        # The keys before the log: one that is destroyed meanwhile is whole in the copy, as the log's copy may still count on it. And those
+        # that are new after it: a key is in the store before the log names it, so all that the log's copy names are there.
+        packed: set[str] = set()
+        _add_keys(writer, places.keys, packed, progress)
         log = _add_log(writer, places.log, file.with_name(f".{file.name}.log"), progress) if places.log is not None else None
-        # After the log: a key is in the store before the log names it, so the store then has all that this copy of the log names.
-        keys = _add_keys(writer, places.keys, progress) if places.keys is not None else None
+        _add_keys(writer, places.keys, packed, progress)
+        keys = sum(name.endswith(".key") for name in packed) if places.keys is not None else None
         token = places.token.is_file()
         if token:
-            _add_small(writer, TOKEN, places.token, progress)
+            _add_small(writer, TOKEN, places.token)
         writer.finish()
     return Made(log, keys, token, stream.tell())
 
@@ -125,20 +129,22 @@ def _add_log(writer: Writer, log: Path, copy: Path, progress: Progress) -> int:
     return size
 
 
-def _add_keys(writer: Writer, keys: Path, progress: Progress) -> int:
-    check = keys / CHECK
-    if check.is_file():
-        _add_small(writer, f"{KEYS}/{check.name}", check, progress)
-    paths = sorted(keys.glob("*/*.key"))
-    progress.expect("packing the keys", sum(path.stat().st_size for path in paths))
-    for path in paths:
-        _add_small(writer, f"{KEYS}/{path.parent.name}/{path.name}", path, progress)
-    return len(paths)
+def _add_keys(writer: Writer, keys: Path | None, packed: set[str], progress: Progress) -> None:
+    """Adds the keys that are not `packed` yet."""
+    if keys is None:
+        return
+    names = [name for path in (keys / CHECK, *sorted(keys.glob("*/*.key"))) if (name := str(path.relative_to(keys))) not in packed]
+    progress.expect("packing the keys", len(names))
+    for name in names:
+        if (keys / name).is_file():
+            _add_small(writer, f"{KEYS}/{name}", keys / name)
+            packed.add(name)
+        progress.advance(1)
 
 
-def _add_small(writer: Writer, name: str, path: Path, progress: Progress) -> None:
+def _add_small(writer: Writer, name: str, path: Path) -> None:
     content = path.read_bytes()  # at once: another process may replace the file meanwhile
-    writer.add(name, BytesIO(content), len(content), progress)
+    writer.add(name, BytesIO(content), len(content), Progress())
 
 
 @contextmanager

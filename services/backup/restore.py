@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keyvault.durable_file import create_once, make_directory, sync_directory
+from keyvault.durable_file import make_directory, sync_directory
 from keyvault.master_key import MasterKey
 from keyvault.master_key_check import fits
 from services.backup.archive import Part, Reader
@@ -133,7 +133,8 @@ def _place(data: Path, staged: dict[Path, Path]) -> None:
         for folder in [path, *path.rglob("*")] if path.is_dir() else []:
             if folder.is_dir():
                 sync_directory(folder)
-    create_once(data / UNFINISHED, b"a restore was interrupted\n")
+    (data / UNFINISHED).touch(mode=0o600, exist_ok=False)
+    sync_directory(data)
     for target, path in staged.items():
         path.rename(target)
         sync_directory(target.parent)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from keyvault import key_file
 from keyvault.algorithms import Algorithm
 from keyvault.errors import KeyStoreUnavailable, MasterKeyError
 from keyvault.key_store import KeyName
@@ -23,6 +24,7 @@ from keyvault.master_key import MasterKey
 from keyvault.store_use import in_use
 from services.backup.make import make
 from services.backup.places import Places
+from services.backup.progress import Progress
 from services.backup.restore import restore, verify
 from services.engines import open_log, open_store
 from services.errors import AlreadyRunning, BackupError, SettingsError
@@ -71,7 +73,7 @@ def left(folder: Path) -> list[str]:
 def test_it_holds_the_log_the_keys_and_the_token_and_neither_master_key_nor_indexes(data: Path, tmp_path: Path) -> None:
     made = make(places(data), tmp_path / "backup.tar")
     found = members(tmp_path / "backup.tar")
-    parts = ["log.sqlite", "keys/master-key.check", "keys/acme/1-ES256.key", "operator.token"]
+    parts = ["keys/master-key.check", "keys/acme/1-ES256.key", "log.sqlite", "operator.token"]
     assert list(found) == ["tenantry-backup.json", *parts, "manifest.json"]
     assert found["keys/acme/1-ES256.key"] == (data / "keys/acme/1-ES256.key").read_bytes()
     assert (data / "master.key").read_bytes().strip() not in (tmp_path / "backup.tar").read_bytes()
@@ -132,6 +134,28 @@ def test_no_position_is_given_twice(data: Path, tmp_path: Path) -> None:
     assert asyncio.run(ends()) == {0: 2}, "nothing seems to wait for being indexed"
     new = asyncio.run(append(Settings(data=tmp_path / "there"), 2))
     assert min(new) > max(seen)
+
+
+def test_keys_that_come_and_go_meanwhile_are_in_it(data: Path, tmp_path: Path) -> None:
+    """The log's copy may still count on a key that is destroyed meanwhile, and may already name one that is new."""
+    new = KeyName(TenantScope("globex"), 1, Algorithm.ES256)
+
+    class Meddler(Progress):
+        def expect(self, what: str, total: int) -> None:  # noqa: ARG002 -- as it is called
+            if what == "copying the event log":
+                asyncio.run(self.meddle())
+
+        async def meddle(self) -> None:
+            store = open_store(Settings(data=data))
+            await store.destroy(KEY)
+            await store.create(new)
+            await store.close()
+
+    made = make(places(data), tmp_path / "backup.tar", progress=Meddler())
+    assert made.keys == 2
+    found = members(tmp_path / "backup.tar")
+    master = MasterKey.from_file(data / "master.key")
+    assert all(key_file.opens(master, found[f"keys/{name}.key"]) for name in (KEY, new))
 
 
 def rewrite(file: Path, change: Callable[[tarfile.TarFile, Mapping[str, bytes]], None]) -> None:
