@@ -21,6 +21,9 @@ from streams.log_kafka.troubles import REQUEST_MS, TRANSACTION_MS
 _BATCH_BYTES: Final = 512 << 10
 """A batch of records in one request to one partition: large enough to be cheap, small enough for every broker's limits."""
 
+_RETRY_MS: Final = 20
+"""A transaction that follows another at once is often put off until the markers of that one are written, which takes less."""
+
 
 class NotWritten(Exception):
     """The transaction has not happened, and will not once its id has a new user. Its cause says why."""
@@ -55,6 +58,7 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
             transactional_id=transactional_id,
             transaction_timeout_ms=TRANSACTION_MS,
             request_timeout_ms=REQUEST_MS,
+            retry_backoff_ms=_RETRY_MS,
             max_batch_size=_BATCH_BYTES,
             max_request_size=8 << 20,
         )

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from streams.event_log import NewRecord, Record
 
-MAX_RECORD_BYTES: Final = (2 << 20) - 4096
+MAX_RECORD_BYTES: Final = (4 << 20) - (64 << 10)
 """Key, headers and value of one record: what fits into the topics' `max.message.bytes` with the batch's own header."""
 
 

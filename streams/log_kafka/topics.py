@@ -26,8 +26,8 @@ _CONTROL_PARTITIONS: Final = 4
 OF_RECORD: Final = (TENANT_LOG, CONTROL)
 """What is the truth: kept for ever, and with the same number of partitions for ever, because that decides where a key's records are."""
 
-MAX_BATCH_BYTES: Final = 2 << 20
-"""The topics' `max.message.bytes`, which Kafka applies to a compressed batch of records."""
+MAX_BATCH_BYTES: Final = 4 << 20
+"""The topics' `max.message.bytes`: what the largest event comes to as a segment or a dead letter, and then some."""
 
 RETENTION_MS: Final[Mapping[str, int]] = {TENANT_LOG: -1, CONTROL: -1, IDP_EVENTS: 7 * _DAY_MS, DEAD_LETTERS: 90 * _DAY_MS}
 """For how long the records of a new topic are kept; -1 is for ever. Later it is the operator's to change, except of the logs of record."""

@@ -67,7 +67,7 @@ def explained(doing: str, error: BaseException) -> LogUnavailable:
     elif isinstance(error, kafka_errors.AuthenticationFailedError):
         advice = "check the SASL mechanism, user name and password"
     elif isinstance(error, kafka_errors.MessageSizeTooLargeError | kafka_errors.RecordListTooLargeError):
-        advice = "set the topic's max.message.bytes to 2097152"
+        advice = "set the topic's max.message.bytes to 4194304"
     else:
         advice = "check that its brokers run and can be reached; it is tried again"
     return LogUnavailable(f"Kafka can't be used to {doing} ({what}); {advice}")

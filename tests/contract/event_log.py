@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from streams.errors import Changed, Overtaken
-from streams.event_log import CONTROL, DEAD_LETTERS, IDP_EVENTS, TENANT_LOG, EventLog, NewRecord
+from streams.event_log import CONTROL, DEAD_LETTERS, IDP_EVENTS, TENANT_LOG, Batch, EventLog, NewRecord, Subscription
 from tests.contract.log_writers import Writers
 
 Open = Callable[[], Awaitable[EventLog]]
@@ -194,6 +194,60 @@ class EventLogContract:
         assert await self.values(again, stream=DEAD_LETTERS) == ["letter"]
         assert (await again.cursors(IDP_EVENTS, "router"))[batch.partition] == batch.end
 
+    async def test_a_follower_reaches_the_end(self, log: EventLog) -> None:
+        for n in range(5):
+            await log.append([new(f"{n}-{key}", key=key, stream=IDP_EVENTS) for key in ("acme", "globex", "initech")])
+        ends = {partition: end for partition, end in (await log.ends(IDP_EVENTS)).items() if end}
+        places: dict[int, int] = {}
+        count = 0
+        async with log.follow(IDP_EVENTS, "g", max_records=2) as one, log.follow(IDP_EVENTS, None) as other:
+            while dict(await log.cursors(IDP_EVENTS, "g")) | ends != dict(await log.cursors(IDP_EVENTS, "g")):
+                batch = await one.next(30)
+                assert batch is not None
+                assert batch.start == (await log.cursors(IDP_EVENTS, "g"))[batch.partition]
+                count += len(batch.records)
+                await one.advance(batch)
+            while places != ends:
+                batch = await other.next(30)
+                assert batch is not None
+                assert batch.start == places.get(batch.partition, 0)
+                places[batch.partition] = batch.end
+            assert count == 15
+            assert await one.next(0.3) is None
+            assert await other.next(0.3) is None
+
+    async def test_batches_may_be_in_hand_together_and_none_comes_twice(self, log: EventLog) -> None:
+        await log.append([new(f"{n}", key=f"t{n}", stream=IDP_EVENTS) for n in range(40)])
+        async with log.follow(IDP_EVENTS, "router", max_records=3) as subscription:
+            batches = await held(subscription, 40)
+            outputs = [[new(record.value.decode(), key=record.key) for record in batch.records] for batch in batches]
+            by_partition: dict[int, list[int]] = {}
+            for number, batch in enumerate(batches):
+                by_partition.setdefault(batch.partition, []).append(number)
+
+            async def advance(numbers: list[int]) -> None:
+                for number in numbers:
+                    await subscription.advance(batches[number], outputs[number])
+
+            await asyncio.gather(*map(advance, by_partition.values()))
+        copied = [(await self.values(log, key=f"t{n}")) for n in range(40)]
+        assert copied == [[str(n)] for n in range(40)]
+
+    async def test_many_large_records_are_one_append(self, log: EventLog) -> None:
+        values = [bytes([n]) * 900_000 for n in range(12)]
+        appended = await log.append([NewRecord(TENANT_LOG, value, f"t{n % 3}") for n, value in enumerate(values)])
+        assert [record.value for record in appended] == values
+        assert [record.value for record in await log.read(TENANT_LOG, key="t1")] == values[1::3]
+        async with log.follow(TENANT_LOG, None, max_bytes=1_000_000) as subscription:
+            batches = await held(subscription, 12)
+        assert max(len(batch.records) for batch in batches) <= 2
+
+    async def test_what_is_no_stream_is_refused(self, log: EventLog) -> None:
+        with pytest.raises(ValueError, match="is not a stream"):
+            await log.append([new("x", stream="other")])
+        with pytest.raises(ValueError, match="is not a stream"):
+            await log.ends("other")
+
     async def test_of_two_followers_with_the_same_batch_one_advances(self, opening: Open) -> None:
         here, there = await opening(), await opening()
         await here.append([new("raw", key=None, stream=IDP_EVENTS)])
@@ -225,6 +279,16 @@ class EventLogContract:
         values = await self.values(log)
         assert values[: len(acknowledged)] == acknowledged
         assert len(values) % 3 == 0, "an append of three records is atomic"
+
+
+async def held(subscription: Subscription, count: int) -> list[Batch]:
+    """The next batches with so many records, none of them advanced."""
+    batches: list[Batch] = []
+    while (missing := count - sum(len(batch.records) for batch in batches)) > 0:
+        batch = await subscription.next(30)
+        assert batch is not None, f"{missing} records are missing"
+        batches.append(batch)
+    return batches
 
 
 async def take(subscription: Any, count: int) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 from streams.event_log import EventLog
 from streams.log_kafka import KafkaConnection, KafkaEventLog
 from tests.contract.event_log import EventLogContract, Open
+from tests.contract.leftovers import none_left
 from tests.contract.log_writers import Writers, write
 from tests.servers.kafka import Kafka
 
@@ -29,9 +30,10 @@ class TestKafkaEventLog(EventLogContract):
             logs.append(await KafkaEventLog.open(KafkaConnection.from_url(url)))
             return logs[-1]
 
-        yield opened
-        for log in logs:
-            await log.close()
+        async with none_left():
+            yield opened
+            for log in logs:
+                await log.close()
 
     @pytest.fixture
     async def writers(self, url: str) -> Writers:

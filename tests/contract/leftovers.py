@@ -1,0 +1,28 @@
+"""What a closed adapter must not leave behind: tasks, and errors that nobody has looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+
+@asynccontextmanager
+async def none_left() -> AsyncIterator[None]:
+    """Within it adapters are opened and closed; behind it nothing of them is left."""
+    loop = asyncio.get_running_loop()
+    said: list[dict[str, Any]] = []
+    tasks = asyncio.all_tasks()
+    loop.set_exception_handler(lambda _, context: said.append(context))
+    try:
+        yield
+        gc.collect()
+        async with asyncio.timeout(5):
+            while left := asyncio.all_tasks() - tasks - {asyncio.current_task()}:  # they are ending
+                await asyncio.wait(left, timeout=0.1)
+        gc.collect()
+        assert said == []
+    finally:
+        loop.set_exception_handler(None)
