@@ -27,7 +27,7 @@ async def test_the_keys_are_the_same_afterwards(tmp_path: Path) -> None:
         rotated = await here.run("master-key", "rotate", "--json")
         assert rotated.code == 0, rotated.err
         assert rotated.json["keys"] == 2
-        kept = Path(rotated.json["kept"])
+        kept = here.data / rotated.json["kept"]
         assert kept.read_bytes() == old
         assert (here.data / "master.key").read_bytes() != old
 
