@@ -32,6 +32,36 @@ async def ensure_operator(control: ControlLog, tokens: Tokens, file: Path, now: 
     await control.commit(PLATFORM, decide)
 
 
+async def replace_operator(control: ControlLog, tokens: Tokens, file: Path, now: int) -> Secret:
+    """Makes a new operator's token and revokes all others, on every node from this moment on: for when one was lost or got about.
+
+    Whoever can write the log may do this; no token is asked for. The new one waits beside the file until the log has it: after a crash, the
+    same call goes on with it.
+
+    Raises:
+        SettingsError: the file can't be written.
+    """
+    waiting = file.with_name(f"{file.name}.new")
+    secret = _kept_or_new(waiting)
+
+    async def decide() -> Sequence[ControlEvent]:
+        known = tokens.of(None)
+        revoked = [
+            ControlEvent(type="token_revoked", at=now, by="tenantry", data={"id": token.id}) for token in known if token.id != secret.id
+        ]
+        new = [] if any(token.id == secret.id for token in known) else [minted(secret, "operator", frozenset(Scope), "tenantry", now)]
+        return [*new, *revoked]
+
+    await control.commit(PLATFORM, decide)
+    try:
+        waiting.replace(file)
+    except OSError as error:
+        raise SettingsError(
+            f"TENANTRY_DATA: the operator's token can't be written to {file} ({error.strerror}); it is in {waiting}"
+        ) from error
+    return secret
+
+
 def _kept_or_new(file: Path) -> Secret:
     secret = new_secret()
     temporary = file.with_name(f".{file.name}.{secret.id}")
