@@ -45,6 +45,8 @@ ENGINES = {
     "typer": "services/cli/",
     "httpx": "services/cli/client.py",
     "cryptography": "keyvault/",
+    "hvac": "keyvault/store_vault/",
+    "requests": "keyvault/store_vault/",
 }
 """The one place that knows each engine."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import sys
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jwt
@@ -36,14 +37,17 @@ def name(ordinal: int = 1, algorithm: Algorithm = Algorithm.ES256, scope: Tenant
 class Creators:
     """Processes that create keys 1 to n of acme in the same store, with ES256, and print each `kid` when `create` has returned.
 
-    `python -m <module> <arguments…> <n>` must do so, with `create_keys`.
+    `python -m <module> <arguments…> <n>` must do so, with `create_keys`. Secrets go into the environment: lists of processes don't show it.
     """
 
     module: str
     arguments: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     async def start(self, count: int) -> Process:
-        return await create_subprocess_exec(sys.executable, "-m", self.module, *self.arguments, str(count), cwd=ROOT, stdout=PIPE)
+        return await create_subprocess_exec(
+            sys.executable, "-m", self.module, *self.arguments, str(count), cwd=ROOT, stdout=PIPE, env={**os.environ, **self.environment}
+        )
 
 
 async def create_keys(store: KeyStore, count: int) -> None:

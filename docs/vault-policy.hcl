@@ -1,0 +1,47 @@
+# What Tenantry's token may do in Vault or OpenBao, and nothing else. Its transit engine is mounted at `tenantry`: write your mount here.
+#
+#   bao secrets enable -path=tenantry transit
+#   bao policy write tenantry docs/vault-policy.hcl
+#
+# With it, nobody can export, back up or delete a key, nor make one that could be: whatever a parameter is not named here for is refused.
+
+# Make and read keys, of the types that Tenantry uses.
+path "tenantry/keys/+" {
+  capabilities = ["create", "update", "read"]
+  allowed_parameters = {
+    "type"                   = ["rsa-2048", "ecdsa-p256", "ecdsa-p384", "ed25519"]
+    "exportable"             = [false]
+    "allow_plaintext_backup" = [false]
+  }
+}
+
+# Sign.
+path "tenantry/sign/+" {
+  capabilities = ["update"]
+}
+
+# Destroy a key: take its name over with another version, forbid the first one, erase it.
+path "tenantry/keys/+/rotate" {
+  capabilities = ["update"]
+}
+
+path "tenantry/keys/+/config" {
+  capabilities = ["update"]
+  allowed_parameters = {
+    "min_encryption_version" = []
+    "min_decryption_version" = []
+  }
+}
+
+path "tenantry/keys/+/trim" {
+  capabilities = ["update"]
+}
+
+# Keep its own token. Vault's `default` policy allows the same.
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}
+
+path "auth/token/renew-self" {
+  capabilities = ["update"]
+}

@@ -1,0 +1,11 @@
+"""The metrics of `keyvault`, by the names that dashboards and alerts use."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Histogram
+
+VAULT_REQUEST_SECONDS = Histogram("tenantry_vault_request_seconds", "Time of one request to Vault", ["operation"])
+VAULT_FAILURES = Counter("tenantry_vault_failures_total", "Requests that Vault did not answer as asked", ["reason"])
+VAULT_BATCH_MESSAGES = Histogram(
+    "tenantry_vault_batch_messages", "Messages that one request to Vault had signed", buckets=(1, 2, 4, 8, 16, 32, 64, 128)
+)

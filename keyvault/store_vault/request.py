@@ -1,0 +1,120 @@
+"""One request to Vault: how long it took, and in our words why it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import hvac
+import requests
+from hvac import exceptions
+from urllib3.exceptions import ProtocolError
+
+from keyvault.errors import KeyStoreUnavailable
+from keyvault.metrics import VAULT_FAILURES, VAULT_REQUEST_SECONDS
+from keyvault.store_vault.connection import VaultConnection
+
+T = TypeVar("T")
+_MAX_TEXT: Final = 200
+
+CONNECT_SECONDS: Final = 3
+"""For a connection; the answer may take the connection's `timeout`."""
+
+
+def request(connection: VaultConnection, client: hvac.Client, operation: str, work: Callable[[hvac.Client], T]) -> T:
+    """Does `work`, one request, with the client; once more if Vault closed the connection without an answer.
+
+    So `work` must be something that changes nothing when it is repeated.
+
+    Raises:
+        KeyStoreUnavailable: Vault is away, sealed or in trouble, or is not what the URL says.
+        exceptions.Forbidden: it refuses the token, or what the token may do.
+        exceptions.InvalidPath: it is not there. Only what Vault itself says of what it holds: no missing mount, and no proxy's page.
+        exceptions.InvalidRequest: it can't be done.
+    """
+    try:
+        with VAULT_REQUEST_SECONDS.labels(operation).time():
+            try:
+                return work(client)
+            except requests.ConnectionError as error:
+                if not (error.args and isinstance(error.args[0], ProtocolError)):
+                    raise
+                return work(client)  # it may have idled too long, at a proxy or where Vault was before it was restarted
+    except exceptions.VaultError as error:
+        if isinstance(error, exceptions.Forbidden | exceptions.InvalidRequest) and error.errors is not None:
+            raise
+        if isinstance(error, exceptions.InvalidPath) and error.errors == []:
+            raise
+        reason, what = _answered(connection, error)
+        trouble: Exception = error
+    except requests.RequestException as error:
+        reason, what = _failed(connection, error)
+        trouble = error
+    except OSError as error:  # `cafile`
+        reason, what = "away", f"the authorities {connection.authorities} can't be read: name a PEM file in cafile="
+        trouble = error
+    raise unavailable(connection, reason, what) from trouble
+
+
+def unavailable(connection: VaultConnection, reason: str, what: str) -> KeyStoreUnavailable:
+    """The error, counted.
+
+    Args:
+        connection: to which Vault.
+        reason: one word, for the metric.
+        what: happened, and what to do.
+    """
+    VAULT_FAILURES.labels(reason).inc()
+    return KeyStoreUnavailable(f"the key store in Vault at {connection.address} can't be used now: {what}")
+
+
+def said(error: exceptions.VaultError) -> str:
+    """Vault's own words, on one line."""
+    text = "; ".join(str(one) for one in error.errors) if error.errors else (error.text or "")
+    return " ".join(text.split())[:_MAX_TEXT]
+
+
+def _answered(connection: VaultConnection, error: exceptions.VaultError) -> tuple[str, str]:
+    text = said(error)
+    if isinstance(error, exceptions.VaultDown) and "sealed" in text:
+        return "sealed", "it is sealed; unseal it (`bao operator unseal`), and everything goes on by itself"
+    if isinstance(error, exceptions.VaultNotInitialized):
+        return "sealed", "it is not initialised (`bao operator init`)"
+    if isinstance(error, exceptions.InvalidPath) and "namespace" in text:
+        return "mount", f"there is no namespace {connection.namespace!r}; `bao namespace create {connection.namespace}` makes it"
+    if isinstance(error, exceptions.InvalidPath) and "no handler for route" in text and "auth/" in text:
+        return "mount", f"AppRole is not enabled; `bao auth enable -path={connection.approle} approle` enables it{_within(connection)}"
+    if isinstance(error, exceptions.InvalidPath) and error.errors:
+        return "mount", missing_mount(connection)
+    if "HTTP request to an HTTPS server" in text:
+        return "away", "it speaks TLS; write tls=true in its URL"
+    if isinstance(error, exceptions.RateLimitExceeded):
+        return "busy", "it has reached a rate limit; raise its quota, or ask less"
+    if error.errors is None:
+        return "away", f"what answers there is not Vault ({type(error).__name__}: {text!r}); check the address and the proxies before it"
+    return "trouble", f"it says {text!r} ({type(error).__name__})"
+
+
+def missing_mount(connection: VaultConnection) -> str:
+    """What to do where the engine is not."""
+    return (
+        f"there is no transit engine at {connection.mount!r} that its token may use; `bao secrets enable -path={connection.mount} transit`"
+        f" makes it{_within(connection)}, and docs/vault-policy.hcl is the policy for the token"
+    )
+
+
+def _within(connection: VaultConnection) -> str:
+    return f" (in namespace {connection.namespace!r})" if connection.namespace else ""
+
+
+def _failed(connection: VaultConnection, error: requests.RequestException) -> tuple[str, str]:
+    if isinstance(error, requests.exceptions.SSLError):
+        return (
+            "away",
+            "no TLS connection: name its authority in cafile=, check that the host's name is the certificate's, and that it speaks TLS",
+        )
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return "timeout", f"no connection within {CONNECT_SECONDS} seconds"
+    if isinstance(error, requests.exceptions.Timeout):
+        return "timeout", f"no answer within {connection.timeout} seconds"
+    return "away", f"no connection ({type(error).__name__}); is it running, and is this its address?"
