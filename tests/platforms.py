@@ -17,7 +17,7 @@ from services.bootstrap import start
 from services.platform import Platform
 from services.sample.load import FILES
 from services.settings import Settings
-from streams.event_log import IDP_EVENTS, TENANT_LOG
+from streams.event_log import IDP_EVENTS, TENANT_LOG, Record
 from tests import engines
 
 REALMS: list[dict[str, str]] = json.loads((FILES[0].parent / "realms.json").read_text())
@@ -50,6 +50,11 @@ class Site:
         answer = await self.operator.post(f"/v1/tenants/{tenant}/tokens", json=body)
         assert answer.status_code == 201, answer.text
         return self.client(answer.json()["token"])
+
+    async def records(self, stream: str) -> list[Record]:
+        """The stream's first records, of all its partitions."""
+        log = self.platform.log
+        return [record for partition in await log.ends(stream) for record in await log.read(stream, partition=partition)]
 
     async def settled(self) -> None:
         """Returns when everything that is in the log can be found."""

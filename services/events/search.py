@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -69,6 +71,7 @@ class Search:
         self._processor = processor
         self._cursor_key = cursor_key
         self._visible: dict[str, int] = {}
+        self._refreshing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def page(self, scope: TenantScope, question: Question, *, now: int, sort: Sort, limit: int, after: str | None) -> Page:
         """At most `limit` events by time.
@@ -82,10 +85,10 @@ class Search:
         if cursor is not None:
             now = cursor.now
         query = question.query(now)
-        fresh = await self.indexed_up_to(scope)
+        fresh = await self._complete_up_to(scope)
         hits = await self._index.search(scope, query, sort=sort, limit=limit, after=cursor.place if cursor else None)
         last = None if last_page(hits, limit) else seal.seal(now, Place(hits[-1].time, hits[-1].position))
-        return Page(hits, last, fresh)
+        return Page(hits, last, positions.render(fresh))
 
     async def tail(self, scope: TenantScope, question: Question, *, now: int, limit: int, after: str) -> Page:
         """At most `limit` events in the order of the log, after a position: nothing is skipped, and nothing comes twice.
@@ -124,7 +127,9 @@ class Search:
         """
         if by not in BY_NAME or not BY_NAME[by].countable:
             raise Invalid(f"can't count by {by!r}; there are {', '.join(field.name for field in FIELDS if field.countable)}")
-        return await self._index.top_values(scope, question.query(now), by, size=size)
+        query = question.query(now)
+        await self._complete_up_to(scope)
+        return await self._index.top_values(scope, query, by, size=size)
 
     async def histogram(self, scope: TenantScope, question: Question, *, now: int, interval: str) -> Histogram:
         """How many events there are per interval, as `1h`.
@@ -132,7 +137,9 @@ class Search:
         Raises:
             QueryError: the question or the interval is not right, or there would be too many buckets.
         """
-        return await self._index.histogram(scope, question.query(now), interval=_interval(interval))
+        query, width = question.query(now), _interval(interval)
+        await self._complete_up_to(scope)
+        return await self._index.histogram(scope, query, interval=width)
 
     async def count(self, scope: TenantScope, question: Question, *, now: int) -> int:
         """How many events there are.
@@ -140,18 +147,24 @@ class Search:
         Raises:
             QueryError: the question is not right.
         """
-        return await self._index.count(scope, question.query(now))
+        query = question.query(now)
+        await self._complete_up_to(scope)
+        return await self._index.count(scope, query)
 
     async def indexed_up_to(self, scope: TenantScope) -> str:
         """The position up to which answers are complete, as users see it."""
         return positions.render(await self._processor.indexed_up_to(scope))
 
     async def _complete_up_to(self, scope: TenantScope) -> int:
-        """The position up to which everything is found by searches: what is indexed may not be visible yet."""
+        """The position up to which everything is found by searches that begin now: what is indexed may not be visible yet.
+
+        Questions that come together wait for the same refresh.
+        """
         upto = await self._processor.indexed_up_to(scope)
-        if self._visible.get(scope.tenant) != upto:
-            await self._index.refresh(scope)
-            self._visible[scope.tenant] = upto
+        async with self._refreshing[scope.tenant]:
+            if self._visible.get(scope.tenant, positions.BEGINNING) < upto:
+                await self._index.refresh(scope)
+                self._visible[scope.tenant] = upto
         return upto
 
     async def _export(self, scope: TenantScope, query: Query, upto: int) -> AsyncIterator[bytes]:

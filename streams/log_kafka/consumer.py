@@ -64,6 +64,16 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc] # published without type
         state = assignment.state_value(place) if assignment is not None else None
         return state.position if state is not None and state.has_valid_position else None
 
+    async def start(self) -> None:
+        """Starts. Whoever gives up waiting does not break it off: aiokafka would leave its first connection open."""
+        starting = asyncio.ensure_future(super().start())
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait({starting})
+            starting.exception()  # seen, and of no interest to whoever has given up
+            raise
+
     async def stop(self) -> None:
         """Stops, and leaves the group. aiokafka's own `stop` waits for a rebalance under way, which may wait for another member."""
         stopping = asyncio.ensure_future(super().stop())

@@ -98,7 +98,7 @@ async def test_a_token_is_shown_once_and_kept_as_a_hash(here: Site) -> None:
     listed = (await here.operator.get("/v1/tenants/acme/tokens")).json()
     assert minted["token"] not in json.dumps(listed)
     for stream in ("control", "tenant-log"):
-        records = await here.platform.log.read(stream)
+        records = await here.records(stream)
         assert not any(minted["token"].encode() in record.value for record in records)
 
 

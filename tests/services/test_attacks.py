@@ -139,7 +139,7 @@ async def test_odd_headers_are_dead_letters_and_hold_up_nobody(acme: Site, heade
     await acme.platform.log.append([record])
     await post(acme, okta("good"))
     assert await total(acme, "event.id:good") == 1
-    [letter] = await acme.platform.log.read(DEAD_LETTERS)
+    [letter] = await acme.records(DEAD_LETTERS)
     assert letter.value == record.value
 
 
