@@ -37,6 +37,7 @@ ENGINES = {
     "faust": "services/worker/",
     "mode": "services/worker/",
     "tantivy": "streams/index_tantivy/",
+    "opensearchpy": "streams/index_opensearch/",
     "luqum": "streams/query/",
     "apscheduler": "services/clockwork.py",
     "fastapi": "services/api/",

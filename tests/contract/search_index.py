@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -37,6 +37,33 @@ def event(number: int, *, time: int | None = None, **more: Any) -> Entry:
 
 def ids(hits: Iterable[Hit]) -> list[str]:
     return [msgspec.json.decode(hit.document)["event.id"] for hit in hits]
+
+
+def like_the_oracle(examples: int) -> Callable[..., Any]:
+    """The test that an index answers as many random queries about random events as the brute force of `matches` does."""
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.differing_executors],
+    )
+    @given(batch=entries("acme"), asked=st.lists(queries, min_size=4, max_size=12), data=st.data())
+    async def test(self: SearchIndexContract, index: SearchIndex, batch: list[Entry], asked: list[Query], data: st.DataObject) -> None:
+        await index.drop(ACME)
+        await self.fill(index, data.draw(st.permutations(batch)))
+        events = [(entry, decoded(entry)) for entry in batch]
+        for query in asked:
+            right = [entry for entry, event in events if matches(query, event)]
+
+            assert await index.count(ACME, query) == len(right)
+            found = ids(await self.pages(index, query, "newest", data.draw(st.integers(1, 9))))
+            assert found == [entry.event_id for entry in sorted(right, key=lambda entry: (-entry.time, -entry.position))]
+            after, upto = sorted(data.draw(st.lists(st.sampled_from([entry.position for entry in batch]), min_size=2, max_size=2)))
+            assert ids(await index.tail(ACME, query, after=after, upto=upto)) == [
+                entry.event_id for entry in right if after < entry.position <= upto
+            ]
+
+    return test
 
 
 class SearchIndexContract:
@@ -301,23 +328,4 @@ class SearchIndexContract:
             assert ids(await index.search(ACME, parse(text, now=0))) == ["e1"]
         assert await index.count(ACME, Term("user.name", long)) == 1
 
-    @settings(
-        max_examples=60,
-        deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.differing_executors],
-    )
-    @given(batch=entries("acme"), asked=st.lists(queries, min_size=4, max_size=12), data=st.data())
-    async def test_answers_like_the_oracle(self, index: SearchIndex, batch: list[Entry], asked: list[Query], data: st.DataObject) -> None:
-        await index.drop(ACME)
-        await self.fill(index, data.draw(st.permutations(batch)))
-        events = [(entry, decoded(entry)) for entry in batch]
-        for query in asked:
-            right = [entry for entry, event in events if matches(query, event)]
-
-            assert await index.count(ACME, query) == len(right)
-            found = ids(await self.pages(index, query, "newest", data.draw(st.integers(1, 9))))
-            assert found == [entry.event_id for entry in sorted(right, key=lambda entry: (-entry.time, -entry.position))]
-            after, upto = sorted(data.draw(st.lists(st.sampled_from([entry.position for entry in batch]), min_size=2, max_size=2)))
-            assert ids(await index.tail(ACME, query, after=after, upto=upto)) == [
-                entry.event_id for entry in right if after < entry.position <= upto
-            ]
+    test_answers_like_the_oracle = like_the_oracle(60)

@@ -1,0 +1,153 @@
+"""Asks OpenSearch: bytes out, bytes in, and every way to fail as one of the port's errors."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar
+
+import msgspec
+from opensearchpy import AsyncOpenSearch
+from opensearchpy import exceptions as raised
+from opensearchpy.serializer import Serializer
+
+from streams.errors import IndexUnavailable
+from streams.index_opensearch.connection import OpenSearchConnection
+
+T = TypeVar("T")
+_JSON: Final = {"content-type": "application/json"}
+_PART: Final = 1 << 18
+"""Bytes of a long body that are sent at a time: others on the event loop get a turn in between."""
+
+# It would tell of each failed request, with addresses that name events; what matters of it is in the errors raised here.
+logging.getLogger("opensearch").setLevel(logging.ERROR)
+
+
+class Refused(Exception):
+    """OpenSearch has answered with an error.
+
+    Attributes:
+        status: the HTTP status.
+        kind: the error's type, as `index_not_found_exception`; empty if it was not told.
+        reason: what it says, which may quote what was sent.
+        answer: all of it.
+    """
+
+    def __init__(self, status: int, answer: dict[str, Any]) -> None:
+        error = answer.get("error")
+        self.status = status
+        self.answer = answer
+        self.kind = str(error.get("type", "")) if isinstance(error, dict) else ""
+        self.reason = str(error.get("reason", "")) if isinstance(error, dict) else str(error or "")
+        super().__init__(f"{status} {self.kind}")
+
+
+class Body:
+    """A long request body in parts, which can be sent more than once."""
+
+    def __init__(self, parts: Sequence[bytes]) -> None:
+        whole = b"".join(parts)
+        self.size = len(whole)
+        self._whole = memoryview(whole)
+
+    async def __aiter__(self) -> AsyncIterator[memoryview]:
+        for begin in range(0, self.size, _PART):
+            yield self._whole[begin : begin + _PART]
+
+
+class Client:
+    """The connections to one OpenSearch. Made anew for each event loop."""
+
+    def __init__(self, connection: OpenSearchConnection, *, seconds: float = 30.0, connections: int = 16) -> None:
+        self._where = ", ".join(f"{host}:{port}" for host, port in connection.hosts)
+        self._attempts = len(connection.hosts)
+        context = _trust(connection.cafile) if connection.tls else None
+        self._engine = AsyncOpenSearch(
+            hosts=[{"host": host, "port": port} for host, port in connection.hosts],
+            http_auth=(connection.user, connection.password) if connection.user else None,
+            use_ssl=connection.tls,
+            ssl_context=context,
+            serializer=_AsItIs(),
+            serializers={"application/json": _AsItIs(), "text/plain": _AsItIs()},
+            max_retries=0,  # tried again here, on another host
+            retry_on_status=(),
+            maxsize=connections,
+            timeout=seconds,
+        )
+        self._seconds = seconds
+
+    async def ask(self, method: str, path: str, body: Any = None, *, seconds: float | None = None) -> bytes:
+        """The answer to a request whose body is JSON, given encoded or not.
+
+        Raises:
+            Refused: it was not a success.
+            IndexUnavailable: there is no answer.
+        """
+        if body is not None and not isinstance(body, bytes):
+            body = msgspec.json.encode(body)
+        return await self._ask(method, path, body, _JSON, seconds)
+
+    async def send(self, path: str, body: Body, *, seconds: float | None = None) -> bytes:
+        """As `ask`, with lines of JSON."""
+        headers = {"content-type": "application/x-ndjson", "content-length": str(body.size)}
+        return await self._ask("POST", path, body, headers, seconds)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._engine.close()
+
+    async def _ask(self, method: str, path: str, body: Any, headers: dict[str, str], seconds: float | None) -> bytes:
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                answer = await self._engine.transport.perform_request(
+                    method, path, body=body, headers=headers, timeout=seconds or self._seconds
+                )
+            except raised.ConnectionTimeout:
+                raise IndexUnavailable(f"OpenSearch at {self._where} did not answer in time") from None
+            except raised.ConnectionError as error:  # a host that is away: the next attempt is another's
+                if attempt >= self._attempts:
+                    raise self._away(error) from None
+            except raised.TransportError as error:
+                _refuse(error)
+            except (OSError, ValueError, RuntimeError, asyncio.IncompleteReadError) as error:
+                raise self._away(error) from None
+            else:
+                return answer if isinstance(answer, bytes) else str(answer or "").encode()
+
+    def _away(self, error: Exception) -> IndexUnavailable:
+        why = error.error if isinstance(error, raised.ConnectionError) else error
+        return IndexUnavailable(f"OpenSearch at {self._where} can't be reached: {str(why)[:300]}; see that it runs, and TENANTRY_INDEX_URL")
+
+
+class _AsItIs(Serializer):
+    """Bodies and answers are encoded and decoded by those who know what is in them."""
+
+    mimetype = "application/json"
+
+    def loads(self, s: str) -> Any:
+        return s
+
+    def dumps(self, data: Any) -> Any:
+        return data
+
+
+def _trust(cafile: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=cafile)
+    except OSError as error:
+        raise ValueError(f"the authority's certificate {cafile} can't be read: {error.strerror or error}; see `cafile=`") from None
+
+
+def _refuse(error: raised.TransportError) -> NoReturn:
+    answer: Any = error.info
+    if isinstance(answer, str):
+        try:
+            answer = msgspec.json.decode(answer)
+        except msgspec.DecodeError:
+            answer = {"error": answer}
+    raise Refused(int(error.status_code) if str(error.status_code).isdigit() else 0, answer if isinstance(answer, dict) else {}) from None

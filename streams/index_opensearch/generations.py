@@ -1,0 +1,133 @@
+"""How the indexes behind the aliases come and go: made, pooled, and removed with what a crash left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from streams.errors import IndexMissing, IndexUnavailable
+from streams.index_opensearch.client import Body, Client, Refused
+from streams.index_opensearch.names import Names, generation_of
+from streams.index_opensearch.schema import OWNER, creation
+from streams.index_opensearch.tenants import Tenants
+
+_DELETED_AT_ONCE: Final = 5_000
+_EXISTS: Final = "resource_already_exists_exception"
+
+
+class _Found(msgspec.Struct, gc=False):
+    id: str = msgspec.field(name="_id")
+    index: str = msgspec.field(name="_index")
+    routing: str = msgspec.field(name="_routing", default="")
+
+
+class _Hits(msgspec.Struct, gc=False):
+    hits: list[_Found] = []
+
+
+class _Page(msgspec.Struct, gc=False):
+    hits: _Hits
+
+
+class Generations:
+    """Makes and removes the indexes of one prefix."""
+
+    def __init__(self, client: Client, names: Names, tenants: Tenants, *, replicas: int | None) -> None:
+        self._client = client
+        self._names = names
+        self._tenants = tenants
+        self._creation = msgspec.json.decode(creation(replicas))
+        self._pools: set[str] = set()
+
+    async def prepare(self, tenant: str, *, pooled: bool) -> bool:
+        """Makes sure that the tenant has an index; whether it is new."""
+        try:
+            await self._tenants.index_of(tenant)
+        except IndexMissing:
+            if self._tenants.known(tenant) is not None:  # of another version of Tenantry: what is in it must be built anew
+                await self.drop(tenant)
+        else:
+            return False
+        return await (self._pool(tenant) if pooled else self._own(tenant))
+
+    async def _own(self, tenant: str) -> bool:
+        alias = self._names.alias(tenant)
+        generation = 1
+        while not await self.create(index := self._names.own(tenant, generation), aliases={alias: {}}):
+            # Another process has just made it, or a crash left it.
+            if await self._tenants.look(tenant):
+                return False
+            generation = await self.last(tenant) + 1
+        self._tenants.note(tenant, index)
+        return True
+
+    async def _pool(self, tenant: str) -> bool:
+        index = await self.pool(self._names.pool_of(tenant))
+        await self.purge(index, tenant)
+        await self._tenants.change([self.pooling(tenant, index)])
+        self._tenants.note(tenant, index)
+        return True
+
+    def pooling(self, tenant: str, index: str) -> dict[str, Any]:
+        """The action that makes the tenant's alias one of a pool: it filters, and leads to one shard."""
+        action = {"index": index, "alias": self._names.alias(tenant), "filter": {"term": {OWNER: tenant}}, "routing": tenant}
+        return {"add": action}
+
+    async def pool(self, index: str) -> str:
+        """The shared index, which is made if it is not there."""
+        if index not in self._pools:
+            await self.create(index)
+            self._pools.add(index)
+        return index
+
+    async def create(self, index: str, *, aliases: dict[str, Any] | None = None) -> bool:
+        """Makes an index; False if there is one of its name."""
+        try:
+            await self._client.ask("PUT", f"/{index}", self._creation | ({"aliases": aliases} if aliases else {}))
+        except Refused as error:
+            if error.kind == _EXISTS:
+                return False
+            if error.kind == "validation_exception":
+                raise IndexUnavailable(f"OpenSearch makes no more indexes: {error.reason[:200]}; pool tenants, or add nodes") from None
+            raise
+        return True
+
+    async def last(self, tenant: str) -> int:
+        """The highest number of the tenant's own generations; 0 without any."""
+        return max(map(generation_of, await self.own(tenant)), default=0)
+
+    async def own(self, tenant: str) -> Sequence[str]:
+        """All generations of the tenant's own index, used or left over."""
+        path = f"/_cat/indices/{self._names.generations(tenant)}?h=index&format=json&expand_wildcards=all"
+        return [row["index"] for row in msgspec.json.decode(await self._client.ask("GET", path), type=list[dict[str, str]])]
+
+    async def remove(self, indexes: Sequence[str]) -> None:
+        """Removes indexes, if they are there."""
+        if indexes:
+            await self._client.ask("DELETE", f"/{','.join(indexes)}?ignore_unavailable=true")
+
+    async def drop(self, tenant: str) -> None:
+        """Removes the tenant's alias first, so that an interrupted removal leaves no index rather than a part of one."""
+        while (index := await self._tenants.look(tenant)) is not None:
+            await self._client.ask("POST", "/_aliases", {"actions": [{"remove": {"index": index, "alias": self._names.alias(tenant)}}]})
+        await self.remove(await self.own(tenant))
+        await self.purge(self._names.every_pool, tenant)
+
+    async def purge(self, indexes: str, tenant: str) -> None:
+        """Removes the tenant's documents from the shared indexes."""
+        body = {"size": _DELETED_AT_ONCE, "query": {"term": {OWNER: tenant}}, "_source": False, "sort": ["_doc"]}
+        while True:
+            await self._client.ask("POST", f"/{indexes}/_refresh")
+            answer = await self._client.ask("POST", f"/{indexes}/_search?allow_partial_search_results=false", body)
+            found = msgspec.json.decode(answer, type=_Page).hits.hits
+            if not found:
+                return
+            lines = [
+                msgspec.json.encode({"delete": {"_index": one.index, "_id": one.id, "routing": one.routing or tenant}}) + b"\n"
+                for one in found
+            ]
+            done = msgspec.json.decode(await self._client.send("/_bulk?filter_path=errors", Body(lines)), type=dict[str, bool])
+            if done.get("errors"):
+                raise IndexUnavailable(f"OpenSearch could not remove all documents of tenant {tenant!r}")

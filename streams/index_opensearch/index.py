@@ -1,0 +1,175 @@
+"""The search index on OpenSearch: one index per tenant behind an alias, or a share of a pool behind a filtered one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+
+import msgspec
+
+from streams.errors import IndexMissing, IndexUnavailable
+from streams.index_opensearch.client import Client, Refused
+from streams.index_opensearch.connection import OpenSearchConnection
+from streams.index_opensearch.generations import Generations
+from streams.index_opensearch.names import Names, usable
+from streams.index_opensearch.questions import Questions
+from streams.index_opensearch.rebuild import Rebuild
+from streams.index_opensearch.tenants import Tenants
+from streams.index_opensearch.told import told
+from streams.index_opensearch.translate import translate
+from streams.index_opensearch.writing import Target, Writer
+from streams.query.tree import Query
+from streams.scope import TenantScope
+from streams.search_index import Entry, Generation, Histogram, Hit, Place, SearchIndex, Sort, Values, Written
+
+
+class OpenSearchIndex(SearchIndex):
+    """The port on OpenSearch. Use one in one event loop.
+
+    Args:
+        connection: where it is.
+        requests: how many bulk requests are under way at once.
+    """
+
+    def __init__(self, connection: OpenSearchConnection, *, requests: int = 4) -> None:
+        self._client = Client(connection)
+        self._names = Names(connection.prefix, connection.pools)
+        self._tenants = Tenants(self._client, self._names)
+        self._generations = Generations(self._client, self._names, self._tenants, replicas=connection.replicas)
+        self._writer = Writer(self._client, requests=requests)
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def prepare(self, scope: TenantScope, *, pooled: bool = False) -> bool:
+        """See the port."""
+        async with self._locks[scope.tenant]:
+            with self._telling(scope):
+                return await self._generations.prepare(scope.tenant, pooled=pooled)
+
+    async def check(self, scope: TenantScope) -> None:
+        """See the port. Asks OpenSearch only about tenants that it has not heard of."""
+        with self._telling(scope):
+            await self._tenants.index_of(scope.tenant)
+
+    async def write(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
+        """See the port. Tenants whose index is being built anew by this process wait for it apart from the others."""
+        free = {scope: part for scope, part in entries.items() if not self._locks[scope.tenant].locked()}
+        calls = [self._write(free)] + [self._write({scope: part}) for scope, part in entries.items() if scope not in free]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        written: dict[TenantScope, Written] = {}
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            written |= answer
+        return {scope: written[scope] for scope in entries}
+
+    async def _write(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
+        written: dict[TenantScope, Written] = {}
+        parts: dict[Target, Sequence[Entry]] = {}
+        async with AsyncExitStack() as stack:
+            for scope in sorted(entries, key=lambda scope: scope.tenant):
+                await stack.enter_async_context(self._locks[scope.tenant])
+            for scope, part in entries.items():
+                known = self._tenants.known(scope.tenant)
+                if known is not None and not usable(known):
+                    written[scope] = Written(0, 0, deferred=tuple(part), trouble=str(IndexMissing(scope.tenant)))
+                elif part:
+                    parts[Target(scope.tenant, self._names.alias(scope.tenant))] = part
+                else:
+                    written[scope] = Written(0, 0)
+            answers = await self._writer.write(parts) if parts else {}
+        for scope in entries:
+            if scope.tenant in answers:
+                written[scope] = answers[scope.tenant]
+                if written[scope].deferred:
+                    self._tenants.forget(scope.tenant)
+        return written
+
+    async def refresh(self, scope: TenantScope) -> None:
+        """See the port."""
+        async with self._asking(scope):
+            answer = msgspec.json.decode(await self._client.ask("POST", f"/{self._names.alias(scope.tenant)}/_refresh"))
+            if answer["_shards"]["failed"] or not answer["_shards"]["successful"]:
+                raise IndexUnavailable(f"the index of tenant {scope.tenant!r} could not be refreshed")
+
+    async def get(self, scope: TenantScope, event_id: str) -> Hit | None:
+        """See the port."""
+        async with self._asking(scope) as ask:
+            return await ask.get(event_id)
+
+    async def search(
+        self, scope: TenantScope, query: Query, *, sort: Sort = "newest", limit: int = 100, after: Place | None = None
+    ) -> Sequence[Hit]:
+        """See the port."""
+        async with self._asking(scope) as ask:
+            return await ask.search(translate(query), sort=sort, limit=limit, after=after)
+
+    async def tail(self, scope: TenantScope, query: Query, *, after: int, upto: int, limit: int = 100) -> Sequence[Hit]:
+        """See the port."""
+        async with self._asking(scope) as ask:
+            return await ask.tail(translate(query), after=after, upto=upto, limit=limit)
+
+    async def count(self, scope: TenantScope, query: Query) -> int:
+        """See the port."""
+        async with self._asking(scope) as ask:
+            return await ask.count(translate(query))
+
+    async def top_values(self, scope: TenantScope, query: Query, field: str, *, size: int = 10) -> Values:
+        """See the port."""
+        async with self._asking(scope) as ask:
+            return await ask.top_values(translate(query), field, size)
+
+    async def histogram(self, scope: TenantScope, query: Query, *, interval: int, offset: int = 0) -> Histogram:
+        """See the port."""
+        async with self._asking(scope) as ask:
+            return await ask.histogram(translate(query), interval=interval, offset=offset)
+
+    async def positions(self, scope: TenantScope, ranges: Sequence[tuple[int, int]]) -> int:
+        """See the port."""
+        async with self._asking(scope) as ask:
+            return await ask.positions(ranges)
+
+    def rebuild(self, scope: TenantScope) -> AbstractAsyncContextManager[Generation]:
+        """See the port."""
+        return self._rebuild(scope)
+
+    @asynccontextmanager
+    async def _rebuild(self, scope: TenantScope) -> AsyncIterator[Generation]:
+        async with self._locks[scope.tenant]:
+            rebuild = Rebuild(self._client, self._names, self._tenants, self._generations, scope.tenant)
+            with self._telling(scope):
+                await rebuild.begin(pooled=None)
+            try:
+                yield rebuild
+                with self._telling(scope):
+                    await rebuild.finish()
+            except BaseException:
+                await rebuild.abandon()
+                raise
+
+    async def drop(self, scope: TenantScope) -> None:
+        """See the port."""
+        async with self._locks[scope.tenant]:
+            with self._telling(scope):
+                await self._generations.drop(scope.tenant)
+
+    async def close(self) -> None:
+        """See the port."""
+        await self._client.close()
+
+    @asynccontextmanager
+    async def _asking(self, scope: TenantScope) -> AsyncIterator[Questions]:
+        """Questions about one tenant, who has an index."""
+        with self._telling(scope):
+            await self._tenants.index_of(scope.tenant)
+            yield Questions(self._client, self._names.alias(scope.tenant), scope.tenant)
+
+    @contextmanager
+    def _telling(self, scope: TenantScope) -> Iterator[None]:
+        """What OpenSearch refuses, as errors of the port."""
+        try:
+            yield
+        except Refused as error:
+            self._tenants.forget(scope.tenant)
+            raise told(scope.tenant, error) from None

@@ -1,0 +1,200 @@
+"""What is asked of one tenant's events: always through its alias, and always with the tenant in the query, too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from streams.errors import QueryError
+from streams.fields import BY_NAME
+from streams.index_opensearch.client import Client, Refused
+from streams.index_opensearch.documents import identity, original
+from streams.index_opensearch.schema import ADDRESSES, COUNTABLE, OWNER, POSITION, TIME
+from streams.index_opensearch.translate import Asked, both, numbers
+from streams.search_index import MAX_PAGE_BYTES, Histogram, Hit, Place, Sort, Values
+
+MAX_BUCKETS: Final = 10_000
+_FIRST_FETCH: Final = 64
+"""Documents fetched before it is known how large they are: 64 MB, if all have a megabyte."""
+_MAX_RANGES: Final = 500
+"""OpenSearch takes 1,024 clauses."""
+
+
+class _Found(msgspec.Struct, gc=False):
+    source: msgspec.Raw = msgspec.field(name="_source")
+    sort: list[int] = []
+
+
+class _Hits(msgspec.Struct, gc=False):
+    hits: list[_Found] = []
+
+
+class _Page(msgspec.Struct, gc=False):
+    hits: _Hits
+
+
+class _Count(msgspec.Struct, gc=False):
+    count: int
+
+
+class _Bucket(msgspec.Struct, gc=False):
+    key: str | float
+    doc_count: int
+
+
+class _Buckets(msgspec.Struct, gc=False):
+    buckets: list[_Bucket] = []
+    sum_other_doc_count: int = 0
+
+
+class _Total(msgspec.Struct, gc=False):
+    value: int
+
+
+class _Counted(msgspec.Struct, gc=False):
+    total: _Total
+
+
+class _Summary(msgspec.Struct, gc=False):
+    hits: _Counted
+    aggregations: dict[str, _Buckets] = {}
+
+
+class _Ours(msgspec.Struct, gc=False):
+    owner: str
+    position: int
+    time: int
+
+
+class _Document(msgspec.Struct, gc=False):
+    tenantry: _Ours
+
+
+class _One(msgspec.Struct, gc=False):
+    source: msgspec.Raw = msgspec.field(name="_source")
+
+
+class Questions:
+    """Asks about one tenant, behind one alias."""
+
+    def __init__(self, client: Client, alias: str, tenant: str) -> None:
+        self._client = client
+        self._alias = alias
+        self._tenant = tenant
+
+    async def get(self, event_id: str) -> Hit | None:
+        """The event of this id; seen as soon as it is written."""
+        path = f"/{self._alias}/_doc/{quote(identity(self._tenant, event_id), safe='')}"
+        try:
+            answer = await self._client.ask("GET", path)
+        except Refused as error:
+            if error.answer.get("found") is False:
+                return None
+            raise
+        source = bytes(msgspec.json.decode(answer, type=_One).source)
+        ours = msgspec.json.decode(source, type=_Document).tenantry
+        if ours.owner != self._tenant:  # which its id rules out
+            return None
+        return Hit(ours.position, ours.time, original(source))
+
+    async def search(self, query: Asked, *, sort: Sort, limit: int, after: Place | None) -> list[Hit]:
+        """A page, ordered by time and position."""
+        order = "desc" if sort == "newest" else "asc"
+        return await self._page(query, [{TIME: order}, {POSITION: order}], limit, [after.time, after.position] if after else None)
+
+    async def tail(self, query: Asked, *, after: int, upto: int, limit: int) -> list[Hit]:
+        """The first events with positions in `(after, upto]`."""
+        if upto <= after:
+            return []
+        return await self._page(both(query, numbers(POSITION, after + 1, upto)), [{POSITION: "asc"}, {TIME: "asc"}], limit, None)
+
+    async def _page(self, query: Asked, order: list[dict[str, str]], limit: int, after: list[int] | None) -> list[Hit]:
+        hits: list[Hit] = []
+        room, limit = MAX_PAGE_BYTES, min(limit, MAX_BUCKETS)
+        size = _FIRST_FETCH
+        by_time = TIME in order[0]
+        while limit > len(hits):
+            size = min(size, limit - len(hits))
+            body: dict[str, Any] = {"size": size, "sort": order, "track_total_hits": False}
+            if after is not None:
+                body["search_after"] = after
+            found = msgspec.json.decode(await self._search(query, body), type=_Page).hits.hits
+            for one in found:
+                time, position = one.sort if by_time else reversed(one.sort)
+                hits.append(hit := Hit(position, time, original(bytes(one.source))))
+                room -= len(hit.document)
+                if room <= 0:
+                    return hits
+            if len(found) < size:
+                break
+            after = found[-1].sort
+            size = max(1, room * len(hits) // (MAX_PAGE_BYTES - room))  # as many as there is room for, if they go on like this
+        return hits
+
+    async def count(self, query: Asked) -> int:
+        """How many events the query finds."""
+        answer = await self._client.ask("POST", f"/{self._alias}/_count", {"query": self._own(query)})
+        return msgspec.json.decode(answer, type=_Count).count
+
+    async def positions(self, ranges: Sequence[tuple[int, int]]) -> int:
+        """How many events have their position in one of the ranges."""
+        merged: list[tuple[int, int]] = []
+        for start, end in sorted(ranges):
+            if merged and start <= merged[-1][1] + 1:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+            elif start <= end:
+                merged.append((start, end))
+        found = 0
+        for begin in range(0, len(merged), _MAX_RANGES):
+            some = [numbers(POSITION, start, end) for start, end in merged[begin : begin + _MAX_RANGES]]
+            found += await self.count({"bool": {"should": some, "minimum_should_match": 1}})
+        return found
+
+    async def top_values(self, query: Asked, field: str, size: int) -> Values:
+        """The most frequent values, exactly: there is one shard."""
+        if field not in COUNTABLE:
+            known = f"`{field}` is not counted" if field in BY_NAME else f"unknown field `{field[:60]}`"
+            raise QueryError(known, hint=f"count one of {', '.join(COUNTABLE)}")
+        size = max(0, min(size, MAX_BUCKETS))
+        # Addresses of equal count come in the order of the addresses, not of their texts: all of the last count are needed.
+        asked = min(max(500, 4 * size), MAX_BUCKETS) if field in ADDRESSES else max(1, size)
+        while True:
+            terms = {"field": field, "size": asked, "order": [{"_count": "desc"}, {"_key": "asc"}]}
+            summary = await self._summary(query, {"terms": terms})
+            answer = summary.aggregations["found"]
+            buckets = [(str(bucket.key), bucket.doc_count) for bucket in answer.buckets]
+            whole = field not in ADDRESSES or not answer.sum_other_doc_count or not size or buckets[-1][1] < buckets[size - 1][1]
+            if whole or asked >= MAX_BUCKETS:
+                buckets.sort(key=lambda bucket: (-bucket[1], bucket[0]))
+                return Values(summary.hits.total.value, buckets[:size])
+            asked = MAX_BUCKETS
+
+    async def histogram(self, query: Asked, *, interval: int, offset: int) -> Histogram:
+        """Events per interval. Bounds are computed in floating point, which is exact for whole milliseconds below 2^53."""
+        if interval <= 0:
+            raise QueryError("the interval must be positive")
+        asked = {"field": TIME, "interval": interval, "offset": offset % interval, "min_doc_count": 1}
+        summary = await self._summary(query, {"histogram": asked})
+        buckets = [(int(bucket.key), bucket.doc_count) for bucket in summary.aggregations["found"].buckets]
+        if len(buckets) > MAX_BUCKETS:
+            raise too_many_buckets()
+        return Histogram(summary.hits.total.value, buckets)
+
+    async def _summary(self, query: Asked, aggregation: dict[str, Any]) -> _Summary:
+        body = {"size": 0, "track_total_hits": True, "aggs": {"found": aggregation}}
+        return msgspec.json.decode(await self._search(query, body), type=_Summary)
+
+    async def _search(self, query: Asked, body: dict[str, Any]) -> bytes:
+        path = f"/{self._alias}/_search?allow_partial_search_results=false"
+        return await self._client.ask("POST", path, {"query": self._own(query), **body})
+
+    def _own(self, query: Asked) -> Asked:
+        return both({"term": {OWNER: self._tenant}}, query)
+
+
+def too_many_buckets() -> QueryError:
+    """The histogram would be too long."""
+    return QueryError(f"more than {MAX_BUCKETS} intervals have events", hint="ask for a longer interval or a shorter time")

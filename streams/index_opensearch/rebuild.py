@@ -1,0 +1,150 @@
+"""A tenant's index built anew beside the present one, and the moment when it takes its place.
+
+Own indexes: a new generation is filled under its own name and takes the alias. Pooled tenants move to another pool. So the alias
+alone tells what is read and written, whichever process asks, and it changes at once.
+
+The port asks for one writing process, but two may overlap when work is handed over. What another one wrote behind everything that the
+rebuild has seen is copied before the alias changes; an own index refuses writes from then on, which defers them, so nothing is lost
+between. In a pool, what was under way in that moment is copied right after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final, Self
+
+import msgspec
+
+from streams.errors import IndexUnavailable
+from streams.index_opensearch.client import Client, Refused
+from streams.index_opensearch.documents import entry_of
+from streams.index_opensearch.generations import Generations
+from streams.index_opensearch.names import Names
+from streams.index_opensearch.schema import OWNER, POSITION, TIME
+from streams.index_opensearch.tenants import Tenants
+from streams.index_opensearch.translate import both, numbers
+from streams.index_opensearch.writing import Target, Writer
+from streams.search_index import Entry, Generation, Written
+
+_COPIED_AT_ONCE: Final = 500
+
+
+class _Found(msgspec.Struct, gc=False):
+    id: str = msgspec.field(name="_id")
+    source: msgspec.Raw = msgspec.field(name="_source")
+    sort: list[int] = []
+
+
+class _Hits(msgspec.Struct, gc=False):
+    hits: list[_Found] = []
+
+
+class _Page(msgspec.Struct, gc=False):
+    hits: _Hits
+
+
+class Rebuild(Generation):
+    """One rebuild of one tenant's index, from `begin` to `finish` or `abandon`."""
+
+    def __init__(self, client: Client, names: Names, tenants: Tenants, generations: Generations, tenant: str) -> None:
+        self._client = client
+        self._names = names
+        self._tenants = tenants
+        self._generations = generations
+        self._tenant = tenant
+        self._writer = Writer(client, through_aliases=False)
+        self._present: str | None = None
+        self._target = ""
+        self._pooled = False
+        self._seen = -1
+
+    async def begin(self, *, pooled: bool | None) -> Self:
+        """Makes the place to fill; `pooled` None: as it is now, and an index of its own if there is none."""
+        self._present = await self._tenants.look(self._tenant)
+        self._pooled = self._present is not None and self._names.pooled(self._present) if pooled is None else pooled
+        if self._present is not None:
+            await self._refresh(self._present)
+            newest = await self._page(self._present, {"size": 1, "sort": [{POSITION: "desc"}], "query": self._own()})
+            self._seen = newest[0].sort[0] if newest else -1
+        if self._pooled:
+            self._target = self._names.other_pool(self._tenant, self._present or "")
+            await self._generations.pool(self._target)
+            await self._generations.purge(self._target, self._tenant)
+        else:
+            last = await self._generations.last(self._tenant)
+            leftovers = [index for index in await self._generations.own(self._tenant) if index != self._present]
+            await self._generations.remove(leftovers)
+            self._target = self._names.own(self._tenant, last + 1)
+            if not await self._generations.create(self._target):
+                raise IndexUnavailable(f"the index of tenant {self._tenant!r} is being built anew by another process")
+        return self
+
+    async def write(self, entries: Sequence[Entry]) -> Written:
+        """See the port."""
+        if not entries:
+            return Written(0, 0)
+        target = Target(self._tenant, self._target, self._tenant if self._pooled else "")
+        written = (await self._writer.write({target: entries}))[self._tenant]
+        self._seen = max(self._seen, *(entry.position for entry in entries))
+        return written
+
+    async def finish(self) -> None:
+        """Swaps."""
+        own = self._present is not None and not self._names.pooled(self._present)
+        if self._present is not None:
+            if own:
+                await self._client.ask("PUT", f"/{self._present}/_block/write")
+            await self._copy(self._present)
+        await self._refresh(self._target)
+        await self._client.ask("POST", "/_aliases", {"actions": self._swap()})
+        self._tenants.note(self._tenant, self._target)
+        if self._present is not None and not own:
+            await self._copy(self._present)
+            await self._generations.purge(self._present, self._tenant)
+
+    async def abandon(self) -> None:
+        """Undoes what was done, unless the swap has happened, though its answer got lost."""
+        with suppress(IndexUnavailable, Refused):
+            if await self._tenants.look(self._tenant) == self._target:
+                return
+            if self._present is not None and not self._names.pooled(self._present):
+                await self._client.ask("PUT", f"/{self._present}/_settings", {"index.blocks.write": None})
+            if self._pooled:
+                await self._generations.purge(self._target, self._tenant)
+            else:
+                await self._generations.remove([self._target])
+
+    def _swap(self) -> list[dict[str, Any]]:
+        alias = self._names.alias(self._tenant)
+        add = self._generations.pooling(self._tenant, self._target) if self._pooled else {"add": {"index": self._target, "alias": alias}}
+        if self._present is None:
+            return [add]
+        if self._names.pooled(self._present):
+            return [add, {"remove": {"index": self._present, "alias": alias}}]
+        return [add, {"remove_index": {"index": self._present}}]
+
+    async def _copy(self, index: str) -> None:
+        """Copies the documents behind everything seen."""
+        await self._refresh(index)
+        while found := await self._page(index, self._behind()):
+            for begin in range(0, len(found), _COPIED_AT_ONCE):
+                written = await self.write(
+                    [entry_of(self._tenant, one.id, bytes(one.source)) for one in found[begin : begin + _COPIED_AT_ONCE]]
+                )
+                if written.deferred:
+                    raise IndexUnavailable(f"the new index of tenant {self._tenant!r} can't be filled now: {written.trouble}")
+
+    def _behind(self) -> dict[str, Any]:
+        query = both(self._own(), numbers(POSITION, self._seen + 1, None))
+        return {"size": _COPIED_AT_ONCE, "sort": [{POSITION: "asc"}, {TIME: "asc"}], "query": query}
+
+    def _own(self) -> dict[str, Any]:
+        return {"term": {OWNER: self._tenant}}
+
+    async def _refresh(self, index: str) -> None:
+        await self._client.ask("POST", f"/{index}/_refresh")
+
+    async def _page(self, index: str, body: dict[str, Any]) -> list[_Found]:
+        answer = await self._client.ask("POST", f"/{index}/_search?allow_partial_search_results=false", body)
+        return msgspec.json.decode(answer, type=_Page).hits.hits

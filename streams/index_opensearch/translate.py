@@ -1,0 +1,133 @@
+"""A query's tree in OpenSearch's Query DSL. Everything is asked as a filter: nothing is scored."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from streams.errors import QueryError
+from streams.fields import BY_NAME, FieldType, trim
+from streams.index_opensearch.documents import path_of
+from streams.index_opensearch.lengthy import long_prefix
+from streams.index_opensearch.schema import IDENTITY, LEAVES, LONG, MESSAGE, POSITION, SOURCE_POSITION, TIME, WORDS
+from streams.index_opensearch.words import THERE, tokens
+from streams.query import addresses
+from streams.query.tree import AddressRange, And, MatchAll, Not, Or, Prefix, Query, Term, TimeRange, Words
+
+Asked = dict[str, Any]
+"""A query as OpenSearch takes it."""
+
+_FIRST: Final = -(1 << 63)
+_LAST: Final = (1 << 63) - 1
+_MAX_ENDINGS: Final = 16_384
+"""Words that the last one of a phrase may stand for; more are not looked at."""
+_ALL: Final[Asked] = {"match_all": {}}
+_NOTHING: Final[Asked] = {"match_none": {}}
+
+
+def translate(query: Query) -> Asked:
+    """The same question for OpenSearch.
+
+    Raises:
+        QueryError: the tree asks a field for what its type does not take.
+    """
+    match query:
+        case MatchAll():
+            return _ALL
+        case And(parts):
+            return both(*map(translate, parts))
+        case Or(parts):
+            return {"bool": {"should": [translate(part) for part in parts], "minimum_should_match": 1}}
+        case Not(part):
+            return {"bool": {"must_not": [translate(part)]}}
+        case Term(field, value):
+            return _term(field, value)
+        case Prefix(field, value):
+            return _prefix(field, value)
+        case Words(field, wanted, prefix):
+            return _words(field, wanted, prefix=prefix)
+        case TimeRange(field, first, last):
+            return numbers(TIME if field == "@timestamp" else field, first, last)
+        case AddressRange(field, lowest, highest):
+            return _addresses(field, lowest, highest)
+
+
+def both(*queries: Asked) -> Asked:
+    """All of the queries."""
+    return {"bool": {"filter": list(queries)}}
+
+
+def numbers(field: str, first: int | None, last: int | None) -> Asked:
+    """Events whose number or date `field` is there and in `[first, last]`; None is open."""
+    first, last = max(_FIRST, first if first is not None else _FIRST), min(_LAST, last if last is not None else _LAST)
+    if first > last:
+        return _NOTHING
+    bounds: dict[str, Any] = {"gte": first, "lte": last}
+    if field not in {TIME, POSITION}:
+        bounds = {name: value for name, value in bounds.items() if value not in {_FIRST, _LAST}}
+        if not bounds:
+            return _exists(field)
+        bounds["format"] = "epoch_millis"
+    return {"range": {field: bounds}}
+
+
+def _exists(field: str) -> Asked:
+    return {"exists": {"field": field}}
+
+
+def _term(field: str, value: str) -> Asked:
+    if _type(field) is FieldType.IP:
+        address = addresses.canonical(value)
+        return _NOTHING if address is None else {"term": {field: address}}
+    return {"term": {_raw(field): trim(value)}}
+
+
+def _prefix(field: str, value: str) -> Asked:
+    if not value and _type(field) is not FieldType.FLAT:
+        if field in {IDENTITY, SOURCE_POSITION}:
+            return _ALL
+        return {"term": {MESSAGE: THERE}} if _type(field) is FieldType.TEXT else _exists(field)
+    return _begins(_raw(field), trim(value))
+
+
+def _begins(field: str, value: str) -> Asked:
+    long = long_prefix(field, value)
+    return {"prefix": {field: {"value": value}}} if long is None else {"prefix": {LONG: {"value": long}}}
+
+
+def _raw(field: str) -> str:
+    """The field that holds the values of `field` as they are.
+
+    Raises:
+        QueryError: none does.
+    """
+    match _type(field):
+        case FieldType.FLAT:
+            return f"{LEAVES}.{path_of(trim(field.partition('.')[2]))}"
+        case FieldType.TEXT:
+            raise QueryError(f"`{field}` takes words, not beginnings of its value")
+        case _:
+            return field
+
+
+def _words(field: str | None, wanted: tuple[str, ...], *, prefix: bool) -> Asked:
+    if field is not None and _type(field) is not FieldType.TEXT:
+        raise QueryError(f"`{field}` takes whole values, not words")
+    name = WORDS if field is None else MESSAGE
+    found = tokens(wanted, prefix=prefix)
+    if len(found) == 1:
+        return {"prefix": {name: {"value": found[0]}}} if prefix else {"term": {name: found[0]}}
+    if prefix:
+        return {"match_phrase_prefix": {name: {"query": " ".join(found), "max_expansions": _MAX_ENDINGS}}}
+    return {"match_phrase": {name: " ".join(found)}}
+
+
+def _addresses(field: str, lowest: int, highest: int) -> Asked:
+    lowest, highest = max(lowest, addresses.LOWEST), min(highest, addresses.HIGHEST)
+    if lowest > highest:
+        return _NOTHING
+    return {"range": {field: {"gte": addresses.text_of(lowest), "lte": addresses.text_of(highest)}}}
+
+
+def _type(field: str) -> FieldType:
+    known = BY_NAME.get(field)
+    return known.type if known else FieldType.FLAT
