@@ -18,7 +18,7 @@ fi
 export BAO_TOKEN
 bao secrets list -format=json | grep -q '"tenantry/"' || bao secrets enable -path=tenantry transit
 bao auth list -format=json | grep -q '"approle/"' || bao auth enable approle
-bao policy write tenantry "$(dirname "$0")/policy.hcl"
+bao policy write tenantry "$POLICY"
 bao write auth/approle/role/tenantry token_policies=tenantry token_ttl=1h token_max_ttl=0 token_period=1h
 bao write auth/approle/role/tenantry/role-id role_id=tenantry
 secret > /dev/null 2>&1 || bao write -f auth/approle/role/tenantry/custom-secret-id secret_id=- < "$SECRETS/tenantry/vault-secret-id" > /dev/null

@@ -160,7 +160,7 @@ class OpenBao(Deployed):
 
     def give_role(self) -> subprocess.CompletedProcess[str]:
         """What openbao-setup does."""
-        return self.set_up("openbao/setup.sh", KEPT=self.kept, SECRETS=self.secrets, **self.client())
+        return self.set_up("openbao/setup.sh", KEPT=self.kept, SECRETS=self.secrets, POLICY=ROOT / "docs/vault-policy.hcl", **self.client())
 
     def client(self) -> dict[str, object]:
         """The environment of its command line."""
