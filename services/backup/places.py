@@ -51,7 +51,7 @@ class Places:
         """What a backup of these does not hold, and what to do about it."""
         said = ["The search indexes are not in it: they are built anew from the log."]
         if self.log is None:
-            said.append(f"The event log is not in it: it is in {self.log_engine.capitalize()}, which keeps it on several machines.")
+            said.append(f"The event log is not in it: it is in {self.log_engine.capitalize()}, whose replicas are its copies.")
         if self.keys is None:
             said.append(f"The keys are not in it: they are in {self.keys_engine.capitalize()}, which has snapshots of its own.")
         elif self.master_key is not None:
