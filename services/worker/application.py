@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Final
 
 import faust
 import structlog
+from mode import ServiceT
 
 from services.errors import SettingsError
 from services.settings import Settings
@@ -21,6 +23,8 @@ _log = structlog.get_logger(__name__)
 _LAG_SECONDS: Final = 15.0
 _LETTERS: Final = 1000
 _WITHIN_SECONDS: Final = 5.0
+_SESSION_SECONDS: Final = 10.0
+"""After how long Faust's group goes on without a worker that has died; its default is a minute."""
 
 
 def application(settings: Settings) -> tuple[faust.App, HotPath]:
@@ -34,7 +38,7 @@ def application(settings: Settings) -> tuple[faust.App, HotPath]:
     except ValueError as error:
         raise SettingsError(f"TENANTRY_LOG_URL: {error}; a worker follows Kafka, while `tenantry serve` does it all alone") from error
     names = Names(connection.prefix)
-    app = faust.App(
+    app = _Application(
         names.group("worker"),
         broker=[f"kafka://{server}" for server in connection.servers],
         broker_credentials=_credentials(connection),
@@ -44,12 +48,22 @@ def application(settings: Settings) -> tuple[faust.App, HotPath]:
         topic_allow_declare=False,  # the log makes its topics
         autodiscover=False,
         producer_acks=-1,
+        broker_session_timeout=_SESSION_SECONDS,
     )
-    hot_path = HotPath(settings, loop=app.loop, beacon=app.beacon)
-    app.service(hot_path)  # type: ignore[arg-type]  # it takes services as well as their classes
+    hot_path = app.hot_path = HotPath(settings, loop=app.loop, beacon=app.beacon)
     _watch_dead_letters(app, names.topic(DEAD_LETTERS))
     _measure_lag(app, hot_path)
     return app, hot_path
+
+
+class _Application(faust.App):
+    """Starts the hot path without waiting for Faust's own group, whose rebalance waits for members that have died, and stops it first."""
+
+    hot_path: HotPath
+
+    def on_init_dependencies(self) -> Iterable[ServiceT]:
+        """What is started in this order, and stopped in the other."""
+        return [*super().on_init_dependencies(), self.hot_path]
 
 
 def _watch_dead_letters(app: faust.App, name: str) -> None:
