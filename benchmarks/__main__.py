@@ -8,7 +8,9 @@ import json
 import sys
 from typing import Any, Final
 
-NAMES: Final = ("ingest", "search", "jwks", "memory")
+NAMES: Final = ("ingest", "search", "jwks", "memory", "pipeline", "delay")
+_OWN: Final = {"pipeline": ("tenants", "workers", "skew", "pooled"), "delay": ("tenants", "workers")}
+"""The options that only some benchmarks have."""
 
 
 def main() -> None:
@@ -17,13 +19,18 @@ def main() -> None:
     parser.add_argument("name", choices=[*NAMES, "all"])
     parser.add_argument("--events", type=int, help="how many events to use; each benchmark has its own default")
     parser.add_argument("--runs", type=int, default=3, help="interleaved runs, of which the median counts")
+    parser.add_argument("--tenants", type=int, help="pipeline, delay: how many tenants")
+    parser.add_argument("--workers", type=int, help="pipeline, delay: how many worker processes")
+    parser.add_argument("--skew", type=float, help="pipeline: 0 for tenants of equal size; 1 gives the tenant of rank r a share of 1/r")
+    parser.add_argument("--pooled", action="store_true", default=None, help="pipeline: all tenants but fifty share indexes")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each")
     given = parser.parse_args()
     failed = False
     for name in NAMES if given.name == "all" else (given.name,):
         benchmark = importlib.import_module(f"benchmarks.{name}")
+        own = {option: value for option in _OWN.get(name, ()) if (value := getattr(given, option)) is not None}
         try:
-            figures: dict[str, Any] = {"benchmark": name, **benchmark.run(given.events, given.runs)}
+            figures: dict[str, Any] = {"benchmark": name, **benchmark.run(given.events, given.runs, **own)}
         except MissingPeerError as error:
             failed = True
             print(f"{name}: {error}", file=sys.stderr)

@@ -1,0 +1,109 @@
+"""From Kafka to searchable: how long an event takes at a steady rate that leaves the machine air, seen by somebody who searches.
+
+The peer is OpenSearch's own promise: with its refresh interval of a second, half of what is written at any time is found after half a
+second, and all of it after one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+
+from benchmarks.pipeline import cpu, tenantry
+from benchmarks.pipeline.events import made
+from benchmarks.pipeline.ground import Ground, ground
+
+_EVENTS: Final = 120_000
+_PER_SECOND: Final = 2000
+_WARM_UP_SECONDS: Final = 15
+_LAST_SECONDS: Final = 60
+_SLICE_MS: Final = 20
+_WINDOW_MS: Final = 60_000
+_POLL_SECONDS: Final = 0.05
+
+
+def run(events: int | None, runs: int, *, tenants: int = 12, workers: int = 1) -> dict[str, Any]:  # noqa: ARG001 -- one steady run
+    """The figures, in milliseconds."""
+    count = events or _EVENTS
+    with ground(tenants) as arena:
+        directory = arena.directory / "tenantry"
+        with tenantry.running(directory, arena.environment, workers) as pids:
+            tenantry.wait_until_ready(directory, workers)
+            spent = cpu.seconds(pids)
+            delays = asyncio.run(_measure(arena, count))
+            spent = cpu.seconds(pids) - spent
+    assert delays.total() == count, f"{count - delays.total()} of {count} events were not found"
+    return {
+        "tenants": tenants,
+        "events": count,
+        "events_per_second": _PER_SECOND,
+        "workers": workers,
+        "p50_ms": quantile(delays, 0.5),
+        "p95_ms": quantile(delays, 0.95),
+        "p99_ms": quantile(delays, 0.99),
+        "max_ms": max(delays),
+        "cpu_us_per_event": spent / (count + _WARM_UP_SECONDS * _PER_SECOND) * 1e6,
+    }
+
+
+def quantile(counts: Mapping[int, int], share: float) -> int:
+    """The least value that at least this share of the counted ones does not exceed."""
+    rest = share * sum(counts.values())
+    for value in sorted(counts):
+        rest -= counts[value]
+        if rest <= 0:
+            return value
+    raise ValueError("nothing was counted")
+
+
+async def _measure(arena: Ground, count: int) -> Counter[int]:
+    # A slice's events are those with its `@timestamp`s, which is when they were handed to Kafka's client.
+    start = (time.time_ns() // 1_000_000 // _SLICE_MS + 1) * _SLICE_MS
+    counted_from = start + _WARM_UP_SECONDS * 1000
+    warm_up = _WARM_UP_SECONDS * _PER_SECOND
+    producer = asyncio.create_task(_produce(arena, start, warm_up + count))
+    delays: Counter[int] = Counter()
+    seen: Counter[int] = Counter()
+    deadline: float | None = None
+    while delays.total() < count and (deadline is None or time.monotonic() < deadline):
+        if producer.done() and deadline is None:
+            producer.result()
+            deadline = time.monotonic() + _LAST_SECONDS
+        found = await asyncio.to_thread(_slices, arena, counted_from)
+        now = time.time_ns() // 1_000_000
+        for moment, there in found.items():
+            if (new := there - seen[moment]) > 0:
+                delays[now - moment] += new
+                seen[moment] = there
+        await asyncio.sleep(_POLL_SECONDS)
+    await producer
+    return delays
+
+
+async def _produce(arena: Ground, start: int, count: int) -> None:
+    """Sends each event at its time, one record each, as an identity provider's listener does."""
+    events = made(count, arena.realms, seed=arena.seed, clock=lambda number: start + number * 1000 // _PER_SECOND)
+    async with AIOKafkaProducer(bootstrap_servers=arena.topic.bootstrap, acks="all") as producer:
+        for number, event in enumerate(events):
+            wait = (start + number * 1000 / _PER_SECOND) / 1000 - time.time()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            await producer.send(arena.topic.name, event.value)
+        await producer.flush()
+
+
+def _slices(arena: Ground, first: int) -> Mapping[int, int]:
+    """How many events can be found of each slice of time of late, by its beginning in epoch milliseconds."""
+    late = max(first, time.time_ns() // 1_000_000 - _WINDOW_MS)
+    histogram = {"date_histogram": {"field": "@timestamp", "fixed_interval": f"{_SLICE_MS}ms", "min_doc_count": 1}}
+    question = {
+        "query": {"range": {"@timestamp": {"gte": late // _SLICE_MS * _SLICE_MS, "format": "epoch_millis"}}},
+        "aggs": {"slices": histogram},
+    }
+    answer = arena.indexes.ask("POST", f"/{arena.indexes.alias('*')}/_search?size=0&filter_path=aggregations", question)
+    return {int(bucket["key"]): int(bucket["doc_count"]) for bucket in answer["aggregations"]["slices"]["buckets"]}
