@@ -9,17 +9,18 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from aiokafka import errors as kafka_errors
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
-from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.structs import TopicPartition
 
 from streams.log_kafka.connection import KafkaConnection
+from streams.log_kafka.offset_fetch import UNSTABLE, OffsetFetch
 from streams.log_kafka.troubles import QUESTION_SECONDS, REQUEST_MS, RETRY_SECONDS, TRANSACTION_MS, passes, unavailable
 
 T = TypeVar("T")
 _COMMITTED: Final = 1
 _UNCOMMITTED: Final = 0
+_MARKER_SECONDS: Final = 0.01
 
 
 class Fence(NamedTuple):
@@ -85,21 +86,29 @@ class Broker:
 
         return await self._answer(f"ask where {topic} ends", ask)
 
-    async def committed(self, group: str, topic: str) -> Mapping[int, int]:
-        """The group's offsets; partitions where it has none are left out."""
+    async def committed(self, group: str, topic: str, *, stable: bool) -> Mapping[int, int]:
+        """The group's offsets; partitions where it has none are left out.
+
+        Args:
+            group: its full name.
+            topic: the topic.
+            stable: waits for transactions that are about to change them. (After a commit is answered, that takes a moment.)
+        """
 
         async def ask(client: Any) -> Mapping[int, int]:
             await _known(client, topic)
             partitions = sorted(client.cluster.partitions_for_topic(topic))
-            request = OffsetFetchRequest(group, [(topic, partitions)])
-            answer = await self._coordinated(client, CoordinationType.GROUP, group, request)
-            found = {}
-            for _, parts in answer.topics:
-                for partition, offset, _, code in parts:
-                    self._raise_coordinated(code, CoordinationType.GROUP, group)
-                    if offset >= 0:
-                        found[partition] = offset
-            return found
+            request = OffsetFetch(group, topic, partitions, stable=stable)
+            while True:
+                answer = await self._coordinated(client, CoordinationType.GROUP, group, request)
+                self._raise_coordinated(answer.error_code, CoordinationType.GROUP, group)
+                offsets = {partition: (offset, code) for _, parts, _ in answer.topics for partition, offset, _, _, code, _ in parts}
+                codes = {code for _, code in offsets.values() if code}
+                if not codes:
+                    return {partition: offset for partition, (offset, _) in offsets.items() if offset >= 0}
+                if codes != {UNSTABLE}:
+                    self._raise_coordinated(min(codes - {UNSTABLE}), CoordinationType.GROUP, group)
+                await asyncio.sleep(_MARKER_SECONDS)
 
         return await self._answer(f"ask where group {group} is", ask)
 

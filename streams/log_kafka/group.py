@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from aiokafka import ConsumerRebalanceListener
@@ -21,7 +21,7 @@ from streams.log_kafka.producer import InDoubt, NotWritten, Producer
 from streams.log_kafka.records import Addressed
 from streams.log_kafka.subscription import KafkaSubscription
 from streams.log_kafka.tenure import Tenure
-from streams.log_kafka.troubles import RETRY_SECONDS, WRITE_SECONDS, explained, passes
+from streams.log_kafka.troubles import RETRY_SECONDS, TROUBLES, WRITE_SECONDS, explained, passes
 
 _GRACE_SECONDS: Final = 10.0
 """How long a rebalance waits for the batches in the caller's hands. Those that take longer are overtaken, if the partition moves."""
@@ -77,7 +77,7 @@ class GroupSubscription(KafkaSubscription):
                     if tenure.outstanding[0] is not batch:
                         raise ValueError("the batches of a partition are advanced in the order in which they came")
                     written = await self._write(tenure, batch, addressed)
-            except (NotWritten, InDoubt, LogUnavailable, kafka_errors.KafkaError, OSError) as error:
+            except (NotWritten, InDoubt, LogUnavailable, *TROUBLES) as error:
                 cause = error.__cause__ if isinstance(error, NotWritten | InDoubt) else error
                 if self._ended or time.monotonic() >= deadline or not passes(cause):
                     raise explained(f"advance in {self._topic}", cause or error) from error
@@ -85,8 +85,18 @@ class GroupSubscription(KafkaSubscription):
             else:
                 if tenure.outstanding and tenure.outstanding[0] is batch:
                     tenure.outstanding.popleft()
+                    tenure.cursor = batch.end
                 await self._notify()
                 return written
+
+    @property
+    def cursors(self) -> Mapping[int, int]:
+        """Where the group is in the partitions that this member alone can advance in."""
+        return {partition: tenure.cursor for partition, tenure in self._tenures.items() if tenure.settled}
+
+    def follows(self, stream: str, group: str) -> bool:
+        """Whether it is of this group in this stream."""
+        return (stream, group) == (self._stream, self._group) and not self._ended
 
     async def end(self) -> None:
         self._ended = True
@@ -120,6 +130,9 @@ class GroupSubscription(KafkaSubscription):
 
     async def ready(self) -> bool:
         await self._assigned.wait()
+        if self._revoking:
+            await asyncio.sleep(RETRY_SECONDS)
+            return False
         try:
             await self._settle()
         except (kafka_errors.CommitFailedError, kafka_errors.IllegalStateError):
@@ -186,7 +199,7 @@ class GroupSubscription(KafkaSubscription):
             fences = await asyncio.gather(
                 *(self._broker.fence(self._names.follower(self._group, self._stream, tenure.partition)) for tenure in unsettled)
             )
-            committed = await self._broker.committed(self._names.group(self._group), self._topic)
+            committed = await self._broker.committed(self._names.group(self._group), self._topic, stable=True)
             cursors = {tenure.partition: committed.get(tenure.partition, 0) for tenure in unsettled}
             await consumer.commit({self.part(partition): cursor for partition, cursor in cursors.items()})
             if rebalance != self._rebalances:

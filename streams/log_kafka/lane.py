@@ -16,7 +16,7 @@ from streams.event_log import Record
 from streams.log_kafka.connection import KafkaConnection
 from streams.log_kafka.producer import InDoubt, NotWritten, Producer
 from streams.log_kafka.records import Addressed
-from streams.log_kafka.troubles import DOUBT_SECONDS, RETRY_SECONDS, WRITE_SECONDS, explained, passes
+from streams.log_kafka.troubles import DOUBT_SECONDS, RETRY_SECONDS, TROUBLES, WRITE_SECONDS, explained, passes
 
 _GROUP_RECORDS: Final = 10_000
 _GROUP_BYTES: Final = 16 << 20
@@ -147,7 +147,7 @@ class Lane:
                     written = doubt.records
                     break
                 trouble = doubt.__cause__
-            except (NotWritten, LogUnavailable, kafka_errors.KafkaError, OSError) as error:
+            except (NotWritten, LogUnavailable, *TROUBLES) as error:
                 await self._drop()
                 trouble = error.__cause__ if isinstance(error, NotWritten) else error
             else:
@@ -190,7 +190,7 @@ class Lane:
                     try:
                         await self._open()
                         return await self._seen(doubt.records[0])
-                    except (LogUnavailable, kafka_errors.KafkaError, OSError):
+                    except (LogUnavailable, *TROUBLES):
                         await self._drop()
                         await asyncio.sleep(RETRY_SECONDS)
         except TimeoutError:

@@ -107,9 +107,14 @@ class KafkaEventLog(EventLog):
         return await self._broker.ends(topic, stable=stream == CONTROL)
 
     async def cursors(self, stream: str, group: str) -> Mapping[int, int]:
-        # One request of about a millisecond to the group's coordinator.
+        # One request of about a millisecond to the group's coordinator. It lags for a moment behind an advance with outputs; what this
+        # process follows itself, it knows better.
+        topic = self._names.topic(stream)
         count = (await self.partitions())[stream]
-        committed = await self._broker.committed(self._names.group(group), self._names.topic(stream))
+        committed = dict(await self._broker.committed(self._names.group(group), topic, stable=False))
+        for subscription in self._subscriptions:
+            if isinstance(subscription, GroupSubscription) and subscription.follows(stream, group):
+                committed |= subscription.cursors
         return {partition: committed.get(partition, 0) for partition in range(count)}
 
     async def partition_of(self, stream: str, key: str) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -94,6 +95,10 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
             return
         self._closed: bool = True
         self._message_accumulator.fail_all(kafka_errors.ProducerClosed())
+        for batch in chain(*self._message_accumulator._batches.values()):  # noqa: SLF001 -- nobody ever waits for this future of theirs
+            batch._drain_waiter.add_done_callback(_look)  # noqa: SLF001
+        if (waiter := self._txn_manager.wait_for_transaction_end()) is not None:
+            waiter.add_done_callback(_look)
         task = self._sender.sender_task
         if task is not None:
             while not task.done():
@@ -130,7 +135,9 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
                     break  # it is full
                 done += 1
             batch.close()
-            sent.append((first, await self.send_batch(batch, part.topic, partition=part.partition)))
+            sending = await self.send_batch(batch, part.topic, partition=part.partition)
+            sending.add_done_callback(_look)
+            sent.append((first, sending))
         ends = [first for first, _ in sent[1:]] + [done]
         for (first, sending), end in zip(sent, ends, strict=True):
             base = (await sending).offset
@@ -138,3 +145,9 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
                 raise kafka_errors.DuplicateSequenceNumber(part)
             for number in range(first, end):
                 placed[indexes[number]] = records[indexes[number]].placed(base + number - first)
+
+
+def _look(future: asyncio.Future[Any]) -> None:
+    """Looks at an error that nobody waits for any more, because another came first; asyncio would complain."""
+    if not future.cancelled():
+        future.exception()

@@ -79,18 +79,21 @@ class KafkaSubscription(Subscription):
 
     async def next(self, wait: float | None = None) -> Batch | None:
         deadline = None if wait is None else asyncio.get_running_loop().time() + wait
+        looked = False
         while True:
             if self._ended:
                 raise LogUnavailable(f"this subscription to {self._stream} has ended")
             if (batch := self.take()) is not None:
                 return batch
-            if self._step is None:
-                self._step = asyncio.create_task(self._advance_step(), name=f"follow-{self._topic}")
-            left = None if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time())
-            await asyncio.wait({self._step}, timeout=left)
-            if not self._step.done():
+            step = self._step = self._step or asyncio.create_task(self._advance_step(), name=f"follow-{self._topic}")
+            left = None if deadline is None else deadline - asyncio.get_running_loop().time()
+            if left is not None and left <= 0 and looked:
                 return None
-            step, self._step = self._step, None
+            await asyncio.wait({step}, timeout=left if left is None else max(0.0, left))
+            if not step.done():
+                return None
+            looked = True
+            self._step = None
             if not step.cancelled():
                 step.result()
 

@@ -16,6 +16,7 @@ class Tenure(Place):
 
     Attributes:
         settled: whether this member has fenced off the one before and knows the group's cursor.
+        cursor: the group's, when it is settled.
         fence: with which identity it may append and advance in one transaction.
         producer: which does so; started when there is something to append for the first time.
         outstanding: handed out and not advanced, in order.
@@ -26,6 +27,7 @@ class Tenure(Place):
     def __init__(self, partition: int) -> None:
         super().__init__(partition, 0)
         self.settled = False
+        self.cursor = 0
         self.fence: Fence | None = None
         self.producer: Producer | None = None
         self.outstanding: deque[Batch] = deque()
@@ -40,6 +42,7 @@ class Tenure(Place):
     def settle(self, fence: Fence, cursor: int) -> None:
         """Goes on from the group's cursor; batches in the caller's hands stay valid if it is where the first of them begins."""
         self.fence = fence
+        self.cursor = cursor
         if self.doubt is not None:
             batch, records = self.doubt
             self.doubt = None

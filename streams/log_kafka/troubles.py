@@ -27,6 +27,10 @@ TRANSACTION_MS: Final = 10_000
 
 RETRY_SECONDS: Final = 0.1
 
+TROUBLES: Final = (kafka_errors.KafkaError, OSError, AssertionError)
+"""What aiokafka raises when something is wrong with Kafka. (A TimeoutError is an OSError. It asserts, for one, that a broker is known,
+which it is not when the one that was asked has only just started.)"""
+
 _FORBIDDEN: Final = (
     kafka_errors.TopicAuthorizationFailedError,
     kafka_errors.GroupAuthorizationFailedError,
@@ -53,7 +57,7 @@ def unavailable(doing: str) -> Iterator[None]:
     """Turns what goes wrong with Kafka into `LogUnavailable`, with what to do."""
     try:
         yield
-    except (kafka_errors.KafkaError, OSError) as error:  # a TimeoutError is an OSError
+    except TROUBLES as error:
         raise explained(doing, error) from error
 
 

@@ -23,6 +23,6 @@ async def none_left() -> AsyncIterator[None]:
             while left := asyncio.all_tasks() - tasks - {asyncio.current_task()}:  # they are ending
                 await asyncio.wait(left, timeout=0.1)
         gc.collect()
-        assert said == []
+        assert not said, [(context["message"], context.get("exception"), context.get("future")) for context in said]
     finally:
         loop.set_exception_handler(None)
