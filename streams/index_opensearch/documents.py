@@ -21,7 +21,7 @@ _LIMIT: Final = 1 << 63
 _MAX_ID: Final = 512  # bytes, of OpenSearch
 _SENT_BEFORE: Final = len(with_position(b"{", 0))
 _PLAIN: Final = f'{{"{OURS}":{{"owner":"'.encode()
-"""How a document begins that was sent as it is; what may hold any sign comes before the owner, and so begins otherwise."""
+"""How a document begins that was sent as it is; the indexed form's `whole`, which may hold any sign, comes before the owner."""
 
 
 def identity(tenant: str, event_id: str) -> str:

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 import msgspec
 
 from streams.errors import IndexMissing, IndexUnavailable
+from streams.index_opensearch import long_prefixes
 from streams.index_opensearch.client import Client, Refused
 from streams.index_opensearch.connection import OpenSearchConnection
 from streams.index_opensearch.generations import Generations
@@ -18,7 +19,7 @@ from streams.index_opensearch.questions import Questions
 from streams.index_opensearch.rebuild import Rebuild
 from streams.index_opensearch.tenants import Tenants
 from streams.index_opensearch.told import told
-from streams.index_opensearch.translate import translate
+from streams.index_opensearch.translate import Asked, translate
 from streams.index_opensearch.writing import Target, Writer
 from streams.query.tree import Query
 from streams.scope import TenantScope
@@ -103,27 +104,27 @@ class OpenSearchIndex(SearchIndex):
     ) -> Sequence[Hit]:
         """See the port."""
         async with self._asking(scope) as ask:
-            return await ask.search(translate(query), sort=sort, limit=limit, after=after)
+            return await ask.search(await _translated(ask, query), sort=sort, limit=limit, after=after)
 
     async def tail(self, scope: TenantScope, query: Query, *, after: int, upto: int, limit: int = 100) -> Sequence[Hit]:
         """See the port."""
         async with self._asking(scope) as ask:
-            return await ask.tail(translate(query), after=after, upto=upto, limit=limit)
+            return await ask.tail(await _translated(ask, query), after=after, upto=upto, limit=limit)
 
     async def count(self, scope: TenantScope, query: Query) -> int:
         """See the port."""
         async with self._asking(scope) as ask:
-            return await ask.count(translate(query))
+            return await ask.count(await _translated(ask, query))
 
     async def top_values(self, scope: TenantScope, query: Query, field: str, *, size: int = 10) -> Values:
         """See the port."""
         async with self._asking(scope) as ask:
-            return await ask.top_values(translate(query), field, size)
+            return await ask.top_values(await _translated(ask, query), field, size)
 
     async def histogram(self, scope: TenantScope, query: Query, *, interval: int, offset: int = 0) -> Histogram:
         """See the port."""
         async with self._asking(scope) as ask:
-            return await ask.histogram(translate(query), interval=interval, offset=offset)
+            return await ask.histogram(await _translated(ask, query), interval=interval, offset=offset)
 
     async def positions(self, scope: TenantScope, ranges: Sequence[tuple[int, int]]) -> int:
         """See the port."""
@@ -173,3 +174,7 @@ class OpenSearchIndex(SearchIndex):
         except Refused as error:
             self._tenants.forget(scope.tenant)
             raise told(scope.tenant, error) from None
+
+
+async def _translated(ask: Questions, query: Query) -> Asked:
+    return translate(query, await long_prefixes.found(ask, query))

@@ -10,7 +10,6 @@ from streams import position as positions
 from streams.event import iso
 from streams.fields import MAX_LEAVES_BYTES, trim
 from streams.index_opensearch.documents import fits, path_of, positioned
-from streams.index_opensearch.lengthy import all_parts
 from streams.index_opensearch.schema import ADDRESSES, DATES, IDENTITY, KEYWORDS, LEAVES, OURS, SOURCE_POSITION, TEXTS, WORD_FIELDS
 from streams.index_opensearch.words import BETWEEN_VALUES, THERE, spoken
 from streams.query.addresses import canonical
@@ -45,7 +44,6 @@ def indexed(tenant: str, entry: Entry) -> bytes:
         "position": entry.position,
         "time": entry.time,
         "words": BETWEEN_VALUES.join(said),
-        "long": all_parts(event),
     }
     row: dict[str, Any] = {
         OURS: ours,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from streams import position as positions
 from streams.fields import MAX_TERM_CHARACTERS
 from streams.index_opensearch.documents import fits
-from streams.index_opensearch.lengthy import SHORT_PATH, SHORT_VALUE, all_parts
 from streams.index_opensearch.schema import OURS, SOURCE_POSITION
 from streams.index_opensearch.words import BETWEEN_VALUES, THERE, spoken
 from streams.query.addresses import canonical
@@ -19,7 +18,9 @@ from streams.query.times import iso_to_ms
 from streams.search_index import Entry
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z", re.ASCII)
-_LONG: Final = SHORT_VALUE + 1
+_NUMBER = re.compile(rb'":\s*-?[0-9]+[.eE]')
+"""A number with a fraction or an exponent, outside of arrays."""
+_ODD_KEY = re.compile(rb'=[^"]*"\s*:')
 
 
 class _Plain(
@@ -49,7 +50,7 @@ class _Plain(
 
     timestamp: str
     id: str
-    idp: dict[str, Any]
+    idp: msgspec.Raw
     action: str = ""
     category: str = ""
     outcome: str = ""
@@ -68,8 +69,7 @@ class _Plain(
 
 
 _decode = msgspec.json.Decoder(_Plain).decode
-_any = msgspec.json.Decoder(dict[str, Any]).decode
-_encode = msgspec.json.Encoder().encode
+_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def plain(tenant: str, entry: Entry) -> bytes | None:
@@ -79,71 +79,73 @@ def plain(tenant: str, entry: Entry) -> bytes | None:
         return None  # a line is a document
     try:
         event = _decode(document)
+        if not (_surely_plain(document) or _plain_terms(_object(event.idp))):
+            return None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    longest = _longest(event.idp)
-    if longest is None or (event.ingested is not None and not _plain_date(event.ingested)):
+    if event.ingested is not None and not _plain_date(event.ingested):
         return None
     said = [spoken(event.action)]
-    for text in (event.reason, event.user_name, event.client_id):
-        if text is not None:
-            said.append(spoken(text))
-            longest = max(longest, len(text))
+    if event.reason is not None:
+        said.append(spoken(event.reason))
+    if event.user_name is not None:
+        said.append(spoken(event.user_name))
+    if event.client_id is not None:
+        said.append(spoken(event.client_id))
     if event.source_ip is not None:
         if canonical(event.source_ip) is None:
             return None
         said.append(spoken(event.source_ip))
-    long = message = ""
+    message = ""
     if event.message is not None:
         said.append(words := spoken(event.message))
         message = f',"message":"{THERE} {words}"'
-    others = (event.id, event.user_id, event.session_id, event.action, event.category, event.outcome, event.provider, event.dataset)
-    if longest > SHORT_VALUE or max(map(len, others)) > SHORT_VALUE or any(len(tag) > SHORT_VALUE for tag in event.tags):
-        long = f'"long":{_encode(all_parts(_any(document))).decode()},'
     ours = (
-        f'{{"{OURS}":{{{long}"owner":"{tenant}","position":{entry.position},"time":{entry.time},'
+        f'{{"{OURS}":{{"owner":"{tenant}","position":{entry.position},"time":{entry.time},'
         f'"words":"{BETWEEN_VALUES.join(said)}"{message}}},'
         f'"{SOURCE_POSITION}":"{positions.render(entry.position)}",'
     )
     return ours.encode() + document[1:]
 
 
-@lru_cache(maxsize=4096)
-def _plain_date(text: str) -> bool:
-    return _DATE.fullmatch(text) is not None and iso_to_ms(text) is not None
+def _surely_plain(document: bytes) -> bool:
+    """Whether the source's object becomes the same terms in OpenSearch as the contract says; a no may be wrong.
 
-
-def _longest(source: dict[str, Any]) -> int | None:
-    """How long the object's longest text is, or its paths are; None if OpenSearch would make other terms of it than the contract.
-
-    It would keep numbers as they are written (`1.50`), and mix up `=` in keys, which stands between path and value.
+    OpenSearch would keep numbers as they are written (`1.50`), and mix up `=` in keys, which stands between path and value.
     """
-    longest = 0
-    stack: list[tuple[Any, int]] = [(source, 0)]
+    return (
+        b"\\" not in document
+        and b"[" not in document
+        and b'"":' not in document
+        and (b"=" not in document or _ODD_KEY.search(document) is None)
+        and _NUMBER.search(document) is None
+    )
+
+
+def _plain_terms(source: dict[str, Any]) -> bool:
+    """Whether the source's object becomes the same terms in OpenSearch as the contract says."""
+    stack: list[Any] = [source]
     while stack:
-        value, path = stack.pop()
+        value = stack.pop()
         if value.__class__ is dict:
-            key = _longest_key(tuple(value))
-            if key < 0:
-                return None
-            path += key + 1
-            if path > SHORT_PATH:
-                longest = _LONG
+            if not _plain_keys(tuple(value)):
+                return False
             value = value.values()
         for inner in value:
             kind = inner.__class__
-            if kind is str:
-                longest = max(longest, len(inner))
-            elif kind is dict or kind is list:
-                stack.append((inner, path))
+            if kind is dict or kind is list:
+                stack.append(inner)
             elif kind is float:
-                return None
-    return longest
+                return False
+    return True
 
 
 @lru_cache(maxsize=4096)  # objects of one type have the same keys
-def _longest_key(keys: tuple[str, ...]) -> int:
+def _plain_keys(keys: tuple[str, ...]) -> bool:
     joined = "".join(keys)
-    if "" in keys or "=" in joined or "\\" in joined:
-        return -1
-    return max(map(len, keys), default=0)
+    return "" not in keys and "=" not in joined and "\\" not in joined
+
+
+@lru_cache(maxsize=4096)
+def _plain_date(text: str) -> bool:
+    return _DATE.fullmatch(text) is not None and iso_to_ms(text) is not None

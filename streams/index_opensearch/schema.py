@@ -20,7 +20,6 @@ POSITION: Final = "tenantry.position"
 TIME: Final = "tenantry.time"
 WORDS: Final = "tenantry.words"
 MESSAGE: Final = "tenantry.message"
-LONG: Final = "tenantry.long"
 
 SOURCE_POSITION: Final = "log.position"
 IDENTITY: Final = "event.id"
@@ -39,7 +38,6 @@ _OURS: Final[dict[str, Any]] = {
     "time": {"type": "long"},
     "words": _WORDS,
     "message": _WORDS,
-    "long": {"type": "keyword", "doc_values": False},  # see `lengthy`
     "whole": {"type": "keyword", "index": False, "doc_values": False},  # the original, where the indexed form differs from it
 }
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from streams.errors import QueryError
 from streams.fields import BY_NAME, FieldType, trim
 from streams.index_opensearch.documents import path_of
-from streams.index_opensearch.lengthy import long_prefix
-from streams.index_opensearch.schema import IDENTITY, LEAVES, LONG, MESSAGE, POSITION, SOURCE_POSITION, TIME, WORDS
+from streams.index_opensearch.schema import IDENTITY, LEAVES, MESSAGE, POSITION, SOURCE_POSITION, TIME, WORDS
 from streams.index_opensearch.words import THERE, tokens
 from streams.query import addresses
 from streams.query.tree import AddressRange, And, MatchAll, Not, Or, Prefix, Query, Term, TimeRange, Words
@@ -24,8 +25,12 @@ _ALL: Final[Asked] = {"match_all": {}}
 _NOTHING: Final[Asked] = {"match_none": {}}
 
 
-def translate(query: Query) -> Asked:
+def translate(query: Query, known: Mapping[Query, Asked] = MappingProxyType({})) -> Asked:
     """The same question for OpenSearch.
+
+    Args:
+        query: what is asked.
+        known: parts of it that have been translated already.
 
     Raises:
         QueryError: the tree asks a field for what its type does not take.
@@ -34,11 +39,13 @@ def translate(query: Query) -> Asked:
         case MatchAll():
             return _ALL
         case And(parts):
-            return both(*map(translate, parts))
+            return both(*(translate(part, known) for part in parts))
         case Or(parts):
-            return {"bool": {"should": [translate(part) for part in parts], "minimum_should_match": 1}}
+            return {"bool": {"should": [translate(part, known) for part in parts], "minimum_should_match": 1}}
         case Not(part):
-            return {"bool": {"must_not": [translate(part)]}}
+            return {"bool": {"must_not": [translate(part, known)]}}
+        case Prefix() if query in known:
+            return known[query]
         case Term(field, value):
             return _term(field, value)
         case Prefix(field, value):
@@ -78,7 +85,7 @@ def _term(field: str, value: str) -> Asked:
     if _type(field) is FieldType.IP:
         address = addresses.canonical(value)
         return _NOTHING if address is None else {"term": {field: address}}
-    return {"term": {_raw(field): trim(value)}}
+    return {"term": {raw(field): trim(value)}}
 
 
 def _prefix(field: str, value: str) -> Asked:
@@ -86,15 +93,10 @@ def _prefix(field: str, value: str) -> Asked:
         if field in {IDENTITY, SOURCE_POSITION}:
             return _ALL
         return {"term": {MESSAGE: THERE}} if _type(field) is FieldType.TEXT else _exists(field)
-    return _begins(_raw(field), trim(value))
+    return {"prefix": {raw(field): {"value": trim(value)}}}
 
 
-def _begins(field: str, value: str) -> Asked:
-    long = long_prefix(field, value)
-    return {"prefix": {field: {"value": value}}} if long is None else {"prefix": {LONG: {"value": long}}}
-
-
-def _raw(field: str) -> str:
+def raw(field: str) -> str:
     """The field that holds the values of `field` as they are.
 
     Raises:
