@@ -19,7 +19,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-@pytest.fixture(autouse=engines.REAL)
+@pytest.fixture(scope="session", autouse=engines.REAL)
 def _real_engines(kafka: Any, opensearch: Any, openbao: Any) -> None:
     engines.use(kafka, opensearch, openbao)
 

@@ -17,10 +17,11 @@ from keyvault.key_store import KeyName
 from services.engines import open_store
 from services.settings import Settings
 from streams.scope import TenantScope
+from tests.engines import embedded
 from tests.platforms import REALM_IDS, keycloak
 from tests.processes import NDJSON, OWN, Service, service, tenantry
 
-pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), embedded]
 
 TENANTS: Final = ("globex", "hooli")
 FORCED: Final = {"activate": True, "reason": "a test"}

@@ -13,6 +13,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from services.cli import app
+from tests.engines import embedded
 from tests.platforms import REALM_IDS
 from tests.processes import OWN, Service, ndjson, service, tenantry
 
@@ -44,6 +45,7 @@ async def test_doctor_finds_nothing_wrong(here: Service) -> None:
     assert all(line.startswith("ok ") for line in lines)
 
 
+@embedded
 async def test_doctor_says_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "log.sqlite").write_text("this is no database, but long enough to be looked at" * 100)

@@ -12,6 +12,7 @@ from services.bootstrap import now_ms
 from services.engines import open_log
 from services.settings import Settings
 from streams.control_log import ControlLog
+from tests import engines
 from tests.processes import service, tenantry
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -37,7 +38,7 @@ async def test_the_old_token_is_refused_and_the_new_one_taken_while_the_service_
 
 async def test_what_a_crash_interrupted_is_finished(tmp_path: Path) -> None:
     async with service(tmp_path / "data") as here:
-        log = await open_log(Settings(data=here.data))
+        log = await open_log(Settings(data=here.data, **engines.settings(here.data)))
         tokens = Tokens()
         control = ControlLog(log, (tokens,))
         await control.start()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.engines import embedded
 from tests.platforms import REALM_IDS
 from tests.processes import OWN, Service, service
 
@@ -37,6 +38,7 @@ async def answers(here: Service, tenant: str) -> list[Any]:
     return found
 
 
+@embedded
 async def test_a_dropped_index_comes_back_at_the_next_start_with_the_same_answers(tmp_path: Path) -> None:
     async with service(tmp_path / "data", sample=1) as here:
         await here.settled()

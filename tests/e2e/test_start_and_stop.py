@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.e2e.test_recorded_events import action
+from tests.engines import embedded
 from tests.platforms import REALM_IDS, keycloak, recorded
 from tests.processes import NDJSON, Service, service, tenantry
 
@@ -59,6 +60,7 @@ async def test_a_sample_tenant_that_was_deleted_stays_so(tmp_path: Path) -> None
         assert await tenants(here) == sorted(set(REALM_IDS) - {"globex"})
 
 
+@embedded
 async def test_a_second_service_on_the_same_directory_refuses(tmp_path: Path) -> None:
     async with service(tmp_path / "data") as here:
         second = await tenantry("serve", data=here.data, port=0)

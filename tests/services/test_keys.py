@@ -13,6 +13,7 @@ from joserfc import jwt as jose
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from tests.engines import embedded
 from tests.platforms import Site
 
 ALGORITHMS = ["RS256", "PS256", "ES256", "ES384", "EdDSA"]
@@ -156,6 +157,7 @@ async def test_a_compromised_key_leaves_at_once_and_its_successor_signs(acme: Si
     assert (await ring(acme))[active]["reason"] == "seen in a repository"
 
 
+@embedded
 async def test_with_the_key_store_away_the_bad_key_still_leaves_and_signing_answers_503(acme: Site, tmp_path: Path) -> None:
     active, standby = await kids(acme)
     await post(acme, f"{standby}/compromise", {"reason": "first the standby"})
