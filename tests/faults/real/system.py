@@ -28,7 +28,6 @@ class System:
         self.kafka = kafka
         self.opensearch = opensearch
         self.settings: dict[str, Any] = {**engines.on_servers(data, kafka, opensearch, openbao), **settings}
-        if __import__("os").environ.get("KEYS") == "file":
         self.prefix = urlsplit(self.settings["log_url"]).path.strip("/")
         self.services: list[Service] = []
         self.workers: list[Worker] = []
