@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event, Lock
 from time import monotonic
 from typing import Any, Final
@@ -51,6 +51,25 @@ class Lease:
     def ends_at(self) -> float:
         """When it ends."""
         return self.since + self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Granted:
+    """What Vault grants: a token, or a longer life. Nothing else of its answer is kept in a variable, lest a logger show the token."""
+
+    token: str = field(repr=False)
+    seconds: float
+    renewable: bool
+
+    @classmethod
+    def of(cls, auth: Mapping[str, Any]) -> _Granted:
+        """Reads `auth`, of a login or a renewal."""
+        return cls(auth["client_token"], auth["lease_duration"] or math.inf, bool(auth["renewable"]))
+
+    @classmethod
+    def found(cls, data: Mapping[str, Any]) -> _Granted:
+        """Reads `data`, of a token that was looked up; a root token is not said to be renewable or not."""
+        return cls(data["id"], data["ttl"] or math.inf, bool(data.get("renewable")))
 
 
 class Login:
@@ -125,11 +144,10 @@ class Login:
     def _renew(self, held: Lease) -> Lease | None:
         since = monotonic()
         try:
-            answer = self._ask(held.client, "renew", lambda client: client.auth.token.renew_self())
-        except (exceptions.Forbidden, exceptions.InvalidRequest):
+            granted = self._ask(held.client, "renew", lambda client: _Granted.of(client.auth.token.renew_self()["auth"]))
+        except exceptions.VaultError:
             return None
-        auth = answer["auth"]
-        renewed = Lease(held.client, since, auth["lease_duration"] or math.inf, auth["renewable"], held.known)
+        renewed = Lease(held.client, since, granted.seconds, granted.renewable, held.known)
         near_its_end = renewed.ends_at < held.ends_at + held.seconds * (1 - _RENEW_AT) / 2  # it has reached its max_ttl
         return None if near_its_end and self._connection.role_id is not None else renewed
 
@@ -151,39 +169,37 @@ class Login:
             return lease
 
     def _from_token(self) -> Lease:
+        since = monotonic()
         client = self._clients.client(self._connection.token or "")
-        return self._lease_of(client, {"lease_duration": 0, "renewable": False})
+        found = self._look_up(client)
+        if found is None:
+            return Lease(client, since, math.inf, renewable=False, known=False)
+        return Lease(client, since, found.seconds, found.renewable, known=True)
 
     def _from_role(self) -> Lease:
-        c = self._connection
+        c, since = self._connection, monotonic()
         try:
-            answer = self._ask(
+            granted = self._ask(
                 self._clients.client(""),
                 "login",
-                lambda client: client.auth.approle.login(c.role_id, c.secret_id, use_token=False, mount_point=c.approle),
+                lambda client: _Granted.of(
+                    client.auth.approle.login(c.role_id, c.secret_id, use_token=False, mount_point=c.approle)["auth"]
+                ),
             )
-        except (exceptions.Forbidden, exceptions.InvalidRequest) as error:
+        except exceptions.VaultError as error:
             self._not_before = monotonic() + min(_LONGEST_WAIT, _FIRST_WAIT * 2**self._refusals)
             self._refusals += 1
-            raise unavailable(
-                c, "refused", f"it refuses the role id or the secret id ({said(error)}); give the service a new secret id of its role"
-            ) from error
-        return self._lease_of(self._clients.client(answer["auth"]["client_token"]), answer["auth"])
+            raise unavailable(c, "refused", _refusal(c, error)) from error
+        client = self._clients.client(granted.token)
+        return Lease(client, since, granted.seconds, granted.renewable, known=self._look_up(client) is not None)
 
-    def _lease_of(self, client: hvac.Client, auth: Mapping[str, Any]) -> Lease:
-        since = monotonic()
-        looked_up = self._look_up(client)
-        seconds, renewable = (looked_up["ttl"], looked_up["renewable"]) if looked_up else (auth["lease_duration"], auth["renewable"])
-        return Lease(client, since, seconds or math.inf, renewable, known=looked_up is not None)
-
-    def _look_up(self, client: hvac.Client) -> Mapping[str, Any] | None:
+    def _look_up(self, client: hvac.Client) -> _Granted | None:
         try:
-            data: Mapping[str, Any] = self._ask(client, "lookup", lambda client: client.auth.token.lookup_self())["data"]
-        except (exceptions.Forbidden, exceptions.InvalidRequest):
+            return self._ask(client, "lookup", lambda client: _Granted.found(client.auth.token.lookup_self()["data"]))
+        except exceptions.VaultError:
             return None
-        return data
 
-    def _ask(self, client: hvac.Client, operation: str, work: Callable[[hvac.Client], Any]) -> Any:
+    def _ask(self, client: hvac.Client, operation: str, work: Callable[[hvac.Client], _Granted]) -> _Granted:
         return request(self._connection, client, operation, work)
 
     def _replace(self, held: Lease, lease: Lease) -> None:
@@ -194,3 +210,11 @@ class Login:
     def _take(self, lease: Lease) -> None:
         self._lease = lease
         self.changed.set()
+
+
+def _refusal(connection: VaultConnection, error: exceptions.VaultError) -> str:
+    hint = "it refuses the role id or the secret id; give the service a new secret id of its role"
+    if not isinstance(error, exceptions.InvalidRequest):  # without a token, Vault does not tell what is there
+        enable = f"`bao auth enable -path={connection.approle} approle` enables it"
+        hint = f"it refuses to log in: either AppRole is not enabled at {connection.approle!r} ({enable}), or {hint}"
+    return f"{hint} ({said(error)})"

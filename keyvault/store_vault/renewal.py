@@ -48,8 +48,8 @@ class Renewal:
             except KeyStoreUnavailable as error:
                 _log.warning("vault_token_not_renewed", error=str(error))
                 sleep, wait = wait, min(2 * wait, _LONGEST_WAIT)
-            except Exception:  # noqa: BLE001 -- nobody would see that the thread had ended
-                _log.exception("vault_token_not_renewed")
+            except Exception as error:  # noqa: BLE001 -- nobody would see that the thread had ended
+                _log.error("vault_token_not_renewed", error=repr(error))  # no traceback: some loggers show its variables
                 sleep = wait = _LONGEST_WAIT
             self._wake.wait(sleep)
             self._wake.clear()

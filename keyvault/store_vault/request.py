@@ -24,7 +24,9 @@ CONNECT_SECONDS: Final = 3
 def request(connection: VaultConnection, client: hvac.Client, operation: str, work: Callable[[hvac.Client], T]) -> T:
     """Does `work`, one request, with the client; once more if Vault closed the connection without an answer.
 
-    So `work` must be something that changes nothing when it is repeated.
+    So `work` must be something that changes nothing when it is repeated. It should take from the answer what it needs: an answer that
+    does not have that is not Vault's. No error that leaves here has the frames of the HTTP client in its traceback, since the secrets
+    are among their variables, which some loggers show.
 
     Raises:
         KeyStoreUnavailable: Vault is away, sealed or in trouble, or is not what the URL says.
@@ -39,21 +41,20 @@ def request(connection: VaultConnection, client: hvac.Client, operation: str, wo
             except requests.ConnectionError as error:
                 if not (error.args and isinstance(error.args[0], ProtocolError)):
                     raise
-                return work(client)  # it may have idled too long, at a proxy or where Vault was before it was restarted
+            return work(client)  # it may have idled too long, at a proxy or where Vault was before it was restarted
     except exceptions.VaultError as error:
-        if isinstance(error, exceptions.Forbidden | exceptions.InvalidRequest) and error.errors is not None:
-            raise
-        if isinstance(error, exceptions.InvalidPath) and error.errors == []:
-            raise
+        if (isinstance(error, exceptions.Forbidden | exceptions.InvalidRequest) and error.errors is not None) or (
+            isinstance(error, exceptions.InvalidPath) and error.errors == []
+        ):
+            raise error.with_traceback(None) from None
         reason, what = _answered(connection, error)
-        trouble: Exception = error
     except requests.RequestException as error:
         reason, what = _failed(connection, error)
-        trouble = error
-    except OSError as error:  # `cafile`
+    except OSError:  # `cafile`
         reason, what = "away", f"the authorities {connection.authorities} can't be read: name a PEM file in cafile="
-        trouble = error
-    raise unavailable(connection, reason, what) from trouble
+    except (KeyError, TypeError, ValueError, AttributeError):
+        reason, what = "away", "what answers there is not Vault; check the address and the proxies before it"
+    raise unavailable(connection, reason, what)  # outside of `except`, whose error it would take along
 
 
 def unavailable(connection: VaultConnection, reason: str, what: str) -> KeyStoreUnavailable:
@@ -82,8 +83,6 @@ def _answered(connection: VaultConnection, error: exceptions.VaultError) -> tupl
         return "sealed", "it is not initialised (`bao operator init`)"
     if isinstance(error, exceptions.InvalidPath) and "namespace" in text:
         return "mount", f"there is no namespace {connection.namespace!r}; `bao namespace create {connection.namespace}` makes it"
-    if isinstance(error, exceptions.InvalidPath) and "no handler for route" in text and "auth/" in text:
-        return "mount", f"AppRole is not enabled; `bao auth enable -path={connection.approle} approle` enables it{_within(connection)}"
     if isinstance(error, exceptions.InvalidPath) and error.errors:
         return "mount", missing_mount(connection)
     if "HTTP request to an HTTPS server" in text:

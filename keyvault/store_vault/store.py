@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 from keyvault.errors import KeyStoreError, KeyStoreUnavailable
 from keyvault.jwk import PublicJwk
 from keyvault.key_store import KeyName, KeyStore
+from keyvault.store_vault.asker import Asker
 from keyvault.store_vault.batches import Batches
 from keyvault.store_vault.client import THREADS
 from keyvault.store_vault.connection import VaultConnection
@@ -30,10 +31,11 @@ class VaultKeyStore(KeyStore):
     def __init__(self, connection: VaultConnection) -> None:
         """Opens the store; Vault is asked by the first call, and to renew a token."""
         self._connection = connection
-        self._transit = Transit(connection)
+        self._asker = Asker(connection)
+        self._transit = Transit(self._asker)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="vault")
         self._batches = Batches(self._send, lambda name: KINDS[name.algorithm].batch)
-        self._renewal = Renewal(self._transit.login, at_once=connection.token is not None)
+        self._renewal = Renewal(self._asker.login, at_once=connection.token is not None)
         self._closed = False
 
     @classmethod
@@ -64,7 +66,7 @@ class VaultKeyStore(KeyStore):
         self._renewal.end()
         self._batches.close()
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
-        self._transit.close()
+        self._asker.close()
 
     async def _send(self, name: KeyName, payloads: Sequence[bytes]) -> Sequence[bytes | KeyStoreError]:
         return await self._in_thread(lambda: self._transit.sign(name, payloads))

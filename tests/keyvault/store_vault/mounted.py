@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from pathlib import Path
 from typing import Any, Final
@@ -34,9 +35,11 @@ class Mounted:
         self.role_id: str = bao.ask("GET", f"{self.role}/role-id")["data"]["role_id"]
         self.secret_id: str = bao.ask("POST", f"{self.role}/secret-id")["data"]["secret_id"]
 
-    def write_policy(self, name: str, file: str, tenant: str = "") -> None:
-        """Writes a policy of the documents, as they say: with this mount, and with the tenant if there is one."""
+    def write_policy(self, name: str, file: str, *, tenant: str = "", without: str | None = None) -> None:
+        """Writes a policy of the documents, as they say: with this mount, with the tenant, `without` the paths that begin so."""
         text = (DOCS / file).read_text().replace('"tenantry/', f'"{self.mount}/').replace("TENANT.", f"{tenant}.")
+        if without is not None:
+            text = re.sub(rf'path "{without}.*?\n}}', "", text, flags=re.DOTALL)
         self.bao.ask("PUT", f"sys/policies/acl/{name}", {"policy": text})
 
     def token(self, *policies: str, **settings: Any) -> str:
