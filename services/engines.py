@@ -61,7 +61,7 @@ def open_index(settings: Settings) -> SearchIndex:
         from streams.index_opensearch import OpenSearchConnection, OpenSearchIndex  # noqa: PLC0415
 
         try:
-            return OpenSearchIndex(OpenSearchConnection.from_url(settings.index_url, settings.secret("opensearch_password")))
+            return OpenSearchIndex(OpenSearchConnection.from_url(settings.index_url, settings.secret("opensearch_password") or ""))
         except ValueError as error:
             raise SettingsError(f"TENANTRY_INDEX_URL: {error}") from error
     path = _path("INDEX", settings.index_url, "file:///absolute/path or opensearch://user@host:9200/prefix", settings.data / "index")

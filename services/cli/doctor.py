@@ -5,16 +5,25 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
 
 import typer
 
+from keyvault.algorithms import Algorithm
+from keyvault.errors import KeyNotFound
+from keyvault.key_store import KeyName
 from services.cli.app import Json
 from services.cli.output import out, print_json
 from services.engines import open_index, open_log, open_store
 from services.settings import Settings
+from streams.errors import IndexMissing
 from streams.event_log import CONTROL, STREAMS
+from streams.scope import TenantScope
 
-_LOW_BYTES = 1 << 30
+_PATIENCE_SECONDS: Final = 30.0
+_LOW_BYTES: Final = 1 << 30
+_NOBODY: Final = TenantScope("doctor-looks-for-nobody")
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +57,10 @@ async def _examine(settings: Settings) -> list[tuple[str, bool, str]]:
 
 async def _check(name: str, look: Callable[[], Awaitable[str]]) -> tuple[str, bool, str]:
     try:
-        return name, True, await look()
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return name, True, await look()
+    except TimeoutError:
+        return name, False, f"it does not answer within {_PATIENCE_SECONDS:.0f} s"
     except Exception as error:  # noqa: BLE001 -- whatever is wrong is a finding
         return name, False, str(error)
 
@@ -74,11 +86,19 @@ async def _log(settings: Settings) -> str:
 
 async def _index(settings: Settings) -> str:
     index = open_index(settings)
-    await index.close()
-    return "can be opened"
+    try:
+        with suppress(IndexMissing):  # which only an engine that answers can tell
+            await index.check(_NOBODY)
+        return "answers"
+    finally:
+        await index.close()
 
 
 async def _store(settings: Settings) -> str:
     store = open_store(settings)
-    await store.close()
-    return "can be opened, and the master key fits"
+    try:
+        with suppress(KeyNotFound):
+            await store.public_key(KeyName(_NOBODY, 0, Algorithm.ES256))
+        return "answers, and its key fits"
+    finally:
+        await store.close()

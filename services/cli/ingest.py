@@ -95,7 +95,7 @@ async def _wait(settings: Settings, log: EventLog, appended: Ingested, bar: Prog
 
     try:
         # Nobody serves this directory: do the work here.
-        async with work(settings, log) as worker:
+        async with work(settings, log, only=True) as worker:
             await wait(log, appended, progress)
             return await outcome(log, worker.index, appended)
     except AlreadyRunning:

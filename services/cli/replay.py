@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -28,12 +30,15 @@ def replay(
         bool, typer.Option("--dead-letters", help="Route the dead letters anew, once what they lacked is there.")
     ] = False,
     tenant: Annotated[str | None, typer.Option(help="Build this tenant's index anew from the log, while searches go on.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Build every tenant's index anew, one after another, as when OpenSearch was lost.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which dead letters there are.")] = False,
     json: Json = False,
 ) -> None:
     """Does again what the log allows to do again. Nothing is lost or doubled by it."""
-    if dead_letters == (tenant is not None):
-        raise Invalid("say what to replay: --dead-letters, or --tenant TENANT")
+    if [dead_letters, tenant is not None, everything].count(True) != 1:
+        raise Invalid("say what to replay: --dead-letters, --tenant TENANT, or --all")
     if dead_letters:
         reasons, done = asyncio.run(_dead_letters(dry_run))
         if json:
@@ -44,12 +49,11 @@ def replay(
         else:
             _say(reasons, done)
     else:
-        assert tenant is not None
-        events = _rebuild(check_tenant_id(tenant))
-        if json:
-            print_json({"tenant": tenant, "events": events})
-        else:
-            out.print(f"{tenant}: index built anew with {events} events")
+        for built, events in _rebuilt(check_tenant_id(tenant) if tenant is not None else None):
+            if json:
+                print_json({"tenant": built, "events": events})
+            else:
+                out.print(f"{built}: index built anew with {events} events")
 
 
 def _say(reasons: dict[str, Waiting], done: Revived | None) -> None:
@@ -72,24 +76,31 @@ async def _dead_letters(dry_run: bool) -> tuple[dict[str, Waiting], Revived | No
         await log.close()
 
 
-def _rebuild(tenant: str) -> int:
+def _rebuilt(tenant: str | None) -> Iterator[tuple[str, int]]:
+    """Builds the tenant's index anew, or everybody's: each with how many events it has."""
     settings = Settings()
     try:
-        return asyncio.run(_rebuild_here(settings, tenant))
+        yield from asyncio.run(_rebuilt_here(settings, tenant))
     except AlreadyRunning:
-        # An index has one writing process; the one that serves does it.
-        events: int = Client(settings).ask("POST", path_of(tenant, "events", "rebuild"), json={})["events"]
-        return events
+        # An embedded index has one writing process, and it does it; OpenSearch's are built by any service.
+        client = Client(settings)
+        listed = (found["id"] for found in client.pages("/v1/tenants", {"limit": 1000}, name="tenants", most=None))
+        for one in [tenant] if tenant is not None else list(listed):
+            yield one, client.ask("POST", path_of(one, "events", "rebuild"), json={})["events"]
 
 
-async def _rebuild_here(settings: Settings, tenant: str) -> int:
+async def _rebuilt_here(settings: Settings, tenant: str | None) -> list[tuple[str, int]]:
     log = await open_log(settings)
     try:
-        async with work(settings, log) as worker:
-            if not worker.tenants.exists(tenant):
+        async with work(settings, log, only=True) as worker:
+            if tenant is not None and not worker.tenants.exists(tenant):
                 raise NotFound(f"there is no tenant {tenant!r}")
+            done: list[tuple[str, int]] = []
             with progress_bar() as bar:
-                task = bar.add_task(f"indexing {tenant}", total=None)
-                return await worker.catch_up.rebuild(TenantScope(tenant), lambda done: bar.update(task, completed=done))
+                for one in [tenant] if tenant is not None else [found.id for found in worker.tenants.all()]:
+                    task = bar.add_task(f"indexing {one}", total=None)
+                    progress = partial(bar.update, task)
+                    done.append((one, await worker.catch_up.rebuild(TenantScope(one), lambda count: progress(completed=count))))  # noqa: B023
+            return done
     finally:
         await log.close()

@@ -178,8 +178,9 @@ class IndexProcessor(Processor):
             results: Mapping[TenantScope, Written] = await self._index.write(tenants)
         letters: list[NewRecord] = []
         for scope, written in results.items():
-            EVENTS_INDEXED.labels("indexed").inc(written.indexed)
-            EVENTS_INDEXED.labels("duplicate").inc(written.duplicates)
+            isolation = "pooled" if self._pooled(scope.tenant) else "separate"
+            EVENTS_INDEXED.labels("indexed", isolation).inc(written.indexed)
+            EVENTS_INDEXED.labels("duplicate", isolation).inc(written.duplicates)
             if written.deferred:
                 troubled[scope] = written.trouble
             for rejected in written.rejected:

@@ -1,0 +1,48 @@
+"""`tenantry doctor` with engines that are away, or let nobody in: each is named, with what to do, in bounded time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engines import on_servers
+from tests.processes import tenantry
+from tests.servers.process import free_port
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+
+async def test_real_engines_that_answer_are_well(tmp_path: Path, kafka: Any, opensearch: Any, openbao: Any) -> None:
+    (tmp_path / "data").mkdir()
+    ran = await tenantry("doctor", "--json", data=tmp_path / "data", **on_servers(tmp_path, kafka, opensearch, openbao))
+    assert ran.code == 0, ran.out + ran.err
+    assert [found["check"] for found in ran.json] == ["data directory", "event log", "search index", "key store"]
+
+
+async def test_engines_that_are_away_are_named(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    port = free_port()
+    away: dict[str, Any] = {
+        "log_url": f"kafka://127.0.0.1:{port}/away",
+        "index_url": f"opensearch://admin@127.0.0.1:{port}/away",
+        "opensearch_password": "geheim",
+        "keys_url": f"vault://127.0.0.1:{port}/away",
+        "vault_token": "geheim",
+    }
+    ran = await tenantry("doctor", "--json", data=tmp_path / "data", **away)
+    assert ran.code == 1
+    bad = {found["check"]: found["detail"] for found in ran.json if not found["ok"]}
+    assert set(bad) == {"event log", "search index", "key store"}
+    assert all(bad.values()), "each says what is wrong"
+    assert "geheim" not in ran.out + ran.err
+    assert "Traceback" not in ran.err
+
+
+async def test_credentials_that_are_refused_are_named(tmp_path: Path, kafka: Any, opensearch: Any, openbao: Any) -> None:
+    (tmp_path / "data").mkdir()
+    given = {**on_servers(tmp_path, kafka, opensearch, openbao), "opensearch_password": "wrong", "vault_token": "wrong"}
+    ran = await tenantry("doctor", "--json", data=tmp_path / "data", **given)
+    bad = {found["check"]: found["detail"] for found in ran.json if not found["ok"]}
+    assert set(bad) == {"search index", "key store"}
