@@ -107,7 +107,11 @@ class Generation(Protocol):
     """A new index of one tenant, being filled."""
 
     async def write(self, entries: Sequence[Entry]) -> Written:
-        """As `SearchIndex.write`, into the new index."""
+        """As `SearchIndex.write`, into the new index, but nothing is deferred.
+
+        Raises:
+            IndexUnavailable: some of the entries could not be written; writing them again is safe.
+        """
         ...
 
 
@@ -192,11 +196,16 @@ class SearchIndex(Protocol):
         """How many events have their position in one of the ranges `(first, last)`, both included."""
         ...
 
-    def rebuild(self, scope: TenantScope) -> AbstractAsyncContextManager[Generation]:
+    def rebuild(self, scope: TenantScope, *, pooled: bool | None = None) -> AbstractAsyncContextManager[Generation]:
         """Opens a new index beside the present one, if there is one, which goes on answering.
 
         Leaving the context without an error swaps them atomically and drops the old one; leaving it with an error drops the
-        new one. Writes to the tenant wait meanwhile.
+        new one. Writes of this process to the tenant wait meanwhile; whoever rebuilds sees to it that other processes write nothing
+        to the tenant's index that will not be written again.
+
+        Args:
+            scope: the tenant.
+            pooled: whether the new index may be shared, as in `prepare`, whatever the present one is; None: as the present one.
         """
         ...
 

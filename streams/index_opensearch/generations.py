@@ -100,8 +100,7 @@ class Generations:
 
     async def own(self, tenant: str) -> Sequence[str]:
         """All generations of the tenant's own index, used or left over."""
-        path = f"/_cat/indices/{self._names.generations(tenant)}?h=index&format=json&expand_wildcards=all"
-        return [row["index"] for row in msgspec.json.decode(await self._client.ask("GET", path), type=list[dict[str, str]])]
+        return await self._tenants.indexes(self._names.generations(tenant))
 
     async def remove(self, indexes: Sequence[str]) -> None:
         """Removes indexes, if they are there."""

@@ -131,16 +131,16 @@ class OpenSearchIndex(SearchIndex):
         async with self._asking(scope) as ask:
             return await ask.positions(ranges)
 
-    def rebuild(self, scope: TenantScope) -> AbstractAsyncContextManager[Generation]:
-        """See the port."""
-        return self._rebuild(scope)
+    def rebuild(self, scope: TenantScope, *, pooled: bool | None = None) -> AbstractAsyncContextManager[Generation]:
+        """See the port, and `streams.index_opensearch.rebuild`."""
+        return self._rebuild(scope, pooled)
 
     @asynccontextmanager
-    async def _rebuild(self, scope: TenantScope) -> AsyncIterator[Generation]:
+    async def _rebuild(self, scope: TenantScope, pooled: bool | None) -> AsyncIterator[Generation]:
         async with self._locks[scope.tenant]:
             rebuild = Rebuild(self._client, self._names, self._tenants, self._generations, scope.tenant)
             with self._telling(scope):
-                await rebuild.begin(pooled=None)
+                await rebuild.begin(pooled=pooled)
             try:
                 yield rebuild
                 with self._telling(scope):

@@ -46,6 +46,11 @@ class Names:
         return f"{self.prefix}-t-{tenant}"
 
     @property
+    def everything(self) -> str:
+        """The pattern of all indexes."""
+        return f"{self.prefix}-*"
+
+    @property
     def aliases(self) -> str:
         """The pattern of all tenants' aliases, which is that of their own indexes, too."""
         return f"{self.prefix}-t-*"

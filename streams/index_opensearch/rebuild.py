@@ -1,11 +1,11 @@
 """A tenant's index built anew beside the present one, and the moment when it takes its place.
 
 Own indexes: a new generation is filled under its own name and takes the alias. Pooled tenants move to another pool. So the alias
-alone tells what is read and written, whichever process asks, and it changes at once.
+alone tells what is read and written, whichever process asks, and it changes at once; it may also lead from an own index into a pool.
 
-The port asks for one writing process, but two may overlap when work is handed over. What another one wrote behind everything that the
-rebuild has seen is copied before the alias changes; an own index refuses writes from then on, which defers them, so nothing is lost
-between. In a pool, what was under way in that moment is copied right after it.
+Another process may write to the present index meanwhile, when work is just being handed over. What it has written behind everything that
+the rebuild has seen is copied, before the swap and once more after it: an own index refuses writes by then, and what was under way has
+ended. Who rebuilds should not count on that, since a crash in between leaves the rest behind.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from streams.index_opensearch.client import Client, Refused
 from streams.index_opensearch.documents import entry_of
 from streams.index_opensearch.generations import Generations
 from streams.index_opensearch.names import Names
-from streams.index_opensearch.schema import OWNER, POSITION, TIME
+from streams.index_opensearch.schema import OWNER, POSITION
 from streams.index_opensearch.tenants import Tenants
 from streams.index_opensearch.translate import both, numbers
 from streams.index_opensearch.writing import Target, Writer
@@ -58,15 +58,19 @@ class Rebuild(Generation):
         self._target = ""
         self._pooled = False
         self._seen = -1
+        self._readable = True
 
     async def begin(self, *, pooled: bool | None) -> Self:
         """Makes the place to fill; `pooled` None: as it is now, and an index of its own if there is none."""
         self._present = await self._tenants.look(self._tenant)
         self._pooled = self._present is not None and self._names.pooled(self._present) if pooled is None else pooled
         if self._present is not None:
-            await self._refresh(self._present)
-            newest = await self._page(self._present, {"size": 1, "sort": [{POSITION: "desc"}], "query": self._own()})
-            self._seen = newest[0].sort[0] if newest else -1
+            try:
+                await self._refresh(self._present)
+                newest = await self._page(self._present, {"size": 1, "sort": [_by_position("desc")], "query": self._own()})
+                self._seen = newest[0].sort[0] if newest else -1
+            except Refused:
+                self._readable = False  # it may be broken, or closed: a reason more to build it anew
         if self._pooled:
             self._target = self._names.other_pool(self._tenant, self._present or "")
             await self._generations.pool(self._target)
@@ -86,30 +90,36 @@ class Rebuild(Generation):
             return Written(0, 0)
         target = Target(self._tenant, self._target, self._tenant if self._pooled else "")
         written = (await self._writer.write({target: entries}))[self._tenant]
+        if written.deferred:
+            raise IndexUnavailable(f"the new index of tenant {self._tenant!r} can't be filled now: {written.trouble}")
         self._seen = max(self._seen, *(entry.position for entry in entries))
         return written
 
     async def finish(self) -> None:
         """Swaps."""
-        own = self._present is not None and not self._names.pooled(self._present)
         if self._present is not None:
-            if own:
-                await self._client.ask("PUT", f"/{self._present}/_block/write")
             await self._copy(self._present)
         await self._refresh(self._target)
         await self._client.ask("POST", "/_aliases", {"actions": self._swap()})
         self._tenants.note(self._tenant, self._target)
-        if self._present is not None and not own:
-            await self._copy(self._present)
-            await self._generations.purge(self._present, self._tenant)
+        if self._present is not None:
+            await self._leave(self._present)
+
+    async def _leave(self, index: str) -> None:
+        if self._names.pooled(index):
+            await self._copy(index)
+            await self._generations.purge(index, self._tenant)
+        else:
+            if self._readable:
+                await self._client.ask("PUT", f"/{index}/_block/write")
+                await self._copy(index)
+            await self._generations.remove([index])
 
     async def abandon(self) -> None:
         """Undoes what was done, unless the swap has happened, though its answer got lost."""
         with suppress(IndexUnavailable, Refused):
             if await self._tenants.look(self._tenant) == self._target:
                 return
-            if self._present is not None and not self._names.pooled(self._present):
-                await self._client.ask("PUT", f"/{self._present}/_settings", {"index.blocks.write": None})
             if self._pooled:
                 await self._generations.purge(self._target, self._tenant)
             else:
@@ -120,24 +130,19 @@ class Rebuild(Generation):
         add = self._generations.pooling(self._tenant, self._target) if self._pooled else {"add": {"index": self._target, "alias": alias}}
         if self._present is None:
             return [add]
-        if self._names.pooled(self._present):
-            return [add, {"remove": {"index": self._present, "alias": alias}}]
-        return [add, {"remove_index": {"index": self._present}}]
+        return [add, {"remove": {"index": self._present, "alias": alias}}]
 
     async def _copy(self, index: str) -> None:
         """Copies the documents behind everything seen."""
+        if not self._readable:
+            return
         await self._refresh(index)
         while found := await self._page(index, self._behind()):
-            for begin in range(0, len(found), _COPIED_AT_ONCE):
-                written = await self.write(
-                    [entry_of(self._tenant, one.id, bytes(one.source)) for one in found[begin : begin + _COPIED_AT_ONCE]]
-                )
-                if written.deferred:
-                    raise IndexUnavailable(f"the new index of tenant {self._tenant!r} can't be filled now: {written.trouble}")
+            await self.write([entry_of(self._tenant, one.id, bytes(one.source)) for one in found])
 
     def _behind(self) -> dict[str, Any]:
         query = both(self._own(), numbers(POSITION, self._seen + 1, None))
-        return {"size": _COPIED_AT_ONCE, "sort": [{POSITION: "asc"}, {TIME: "asc"}], "query": query}
+        return {"size": _COPIED_AT_ONCE, "sort": [_by_position("asc")], "query": query}
 
     def _own(self) -> dict[str, Any]:
         return {"term": {OWNER: self._tenant}}
@@ -148,3 +153,7 @@ class Rebuild(Generation):
     async def _page(self, index: str, body: dict[str, Any]) -> list[_Found]:
         answer = await self._client.ask("POST", f"/{index}/_search?allow_partial_search_results=false", body)
         return msgspec.json.decode(answer, type=_Page).hits.hits
+
+
+def _by_position(order: str) -> dict[str, Any]:
+    return {POSITION: {"order": order, "unmapped_type": "long"}}  # an index of another version may have none

@@ -11,11 +11,15 @@ from streams.errors import IndexMissing
 from streams.index_opensearch.client import Client, Refused
 from streams.index_opensearch.names import Names, usable
 
-_COLUMNS: Final = "h=alias,index&format=json&expand_wildcards=all"
 _TOGETHER: Final = 1_000
 """Aliases made by one request: a change of the cluster's state costs much more than what is in it."""
 
-_decode = msgspec.json.Decoder(list[dict[str, str]]).decode
+
+class _Has(msgspec.Struct, gc=False):
+    aliases: dict[str, msgspec.Raw] = {}
+
+
+_decode = msgspec.json.Decoder(dict[str, _Has]).decode
 
 
 class Tenants:
@@ -94,14 +98,21 @@ class Tenants:
                 if not done.done():
                     done.set_result(None)
 
+    async def indexes(self, pattern: str) -> list[str]:
+        """The indexes whose names fit, whether an alias leads to them or not."""
+        return list(await self._aliases(f"/{pattern}/_alias"))
+
     async def _list(self, pattern: str) -> dict[str, str]:
+        found = await self._aliases(f"/{self._names.everything}/_alias/{pattern}")
+        return {self._names.tenant_of(alias): index for index, has in found.items() for alias in has.aliases}
+
+    async def _aliases(self, path: str) -> dict[str, _Has]:
         try:
-            rows = _decode(await self._client.ask("GET", f"/_cat/aliases/{pattern}?{_COLUMNS}"))
+            return _decode(await self._client.ask("GET", f"{path}?expand_wildcards=all"))
         except Refused as error:
             if error.status == 404:
                 return {}
             raise
-        return {self._names.tenant_of(row["alias"]): row["index"] for row in rows}
 
 
 def _fail(some: list[tuple[list[dict[str, Any]], asyncio.Future[None]]], error: Exception) -> None:

@@ -149,8 +149,8 @@ class TantivyIndex(SearchIndex):
 
         return await asyncio.get_running_loop().run_in_executor(self._searchers, guarded)
 
-    def rebuild(self, scope: TenantScope) -> AbstractAsyncContextManager[Generation]:
-        """See the port."""
+    def rebuild(self, scope: TenantScope, *, pooled: bool | None = None) -> AbstractAsyncContextManager[Generation]:  # noqa: ARG002
+        """See the port; for `pooled` see `prepare`."""
         return self._rebuild(scope.tenant)
 
     @asynccontextmanager
