@@ -45,7 +45,7 @@ async def create_tenants(platform: Platform, by: Principal) -> None:
     for realm in REALMS:
         scope = TenantScope(realm["name"])
         source = parse({"provider": "keycloak", "realm_id": realm["id"], "realm": realm["name"]}, "realms.json")
-        await commands.put(
+        new = await commands.put(
             platform.control,
             platform.tenants,
             platform.sources,
@@ -57,7 +57,7 @@ async def create_tenants(platform: Platform, by: Principal) -> None:
             by=by,
             now=platform.now(),
         )
-        await platform.prepare(scope)
+        await platform.prepare(scope, new=new)
 
 
 def _was_deleted(platform: Platform) -> Callable[[str], bool]:
