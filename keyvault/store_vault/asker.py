@@ -58,7 +58,7 @@ class Asker:
                 if last or not self.login.revive(lease):
                     raise self._refused(lease, f"{mount}/{path.format(key)}") from error
                 lease = self.login.lease()
-        raise AssertionError
+        raise AssertionError("the last attempt has returned or raised")
 
     def trouble(self, name: KeyName, words: str) -> KeyStoreUnavailable:
         """The error for what Vault does not do with this key, for a reason that it gives in prose only."""

@@ -16,6 +16,7 @@ THREADS: Final = 16
 """Requests to Vault at once."""
 
 _HOPS: Final = 2
+_WITH_ITS_BODY: Final = (307, 308)
 
 
 class _Session(requests.Session):
@@ -31,10 +32,10 @@ class _Session(requests.Session):
         self.mount("https://", pool)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Where to go on; the token goes with the request."""
-        target = super().get_redirect_target(resp)
+        """Where to go on, with the token. A standby answers 307; after other redirects a POST would become a GET."""
+        target = super().get_redirect_target(resp) if resp.status_code in _WITH_ITS_BODY else None
         if target and urlsplit(resp.url).scheme == "https" and urlsplit(target).scheme == "http":
-            raise requests.exceptions.InvalidSchema("redirected from https to http")
+            return None
         return target
 
 

@@ -83,6 +83,13 @@ class VaultKeyStore(KeyStore):
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         """Off the event loop. What is still waiting for a thread when its caller gives up is not done any more."""
+        closed = KeyStoreUnavailable(f"the key store in Vault at {self._connection.address} is closed")
         if self._closed:
-            raise KeyStoreUnavailable(f"the key store in Vault at {self._connection.address} is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            raise closed
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise closed from None  # nobody has cancelled the caller: `close` has taken this out of the queue

@@ -93,6 +93,8 @@ class Transit:
         self._limit(name, min_encryption_version=_NEXT)  # one at a time: hvac refuses equal ones
         self._limit(name, min_decryption_version=_NEXT)
         self._asker.ask(name, "retire", "keys/{}/trim", lambda transit, key, mount: transit.trim_key(key, _NEXT, mount_point=mount))
+        if not self.read(name).trimmed:
+            raise self._asker.trouble(name, "it was trimmed, and does not look so yet; try again")
 
     def _limit(self, name: KeyName, **least: int) -> None:
         self._asker.ask(

@@ -136,10 +136,11 @@ async def test_a_store_opens_before_vault_does(bao: OpenBao, with_token: bool) -
 async def test_closing_ends_who_waits(bao: OpenBao, store: VaultKeyStore) -> None:
     bao.pause()
     waiting = [asyncio.create_task(store.sign(named(), [b"m"])) for _ in range(5)]
+    waiting_for_a_thread = [asyncio.create_task(store.public_key(named())) for _ in range(40)]
     await asyncio.sleep(0)
     async with asyncio.timeout(PATIENCE):
         await store.close()
-        for answer in await asyncio.gather(*waiting, return_exceptions=True):
+        for answer in await asyncio.gather(*waiting, *waiting_for_a_thread, return_exceptions=True):
             assert isinstance(answer, KeyStoreUnavailable)
     with pytest.raises(KeyStoreUnavailable, match="closed"):
         await store.public_key(named())
@@ -189,6 +190,7 @@ def proxy(status: int, kind: str, body: bytes) -> Iterator[int]:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
+            self.send_header("Location", self.path)
             self.end_headers()
             self.wfile.write(body)
 
@@ -218,6 +220,8 @@ def proxy(status: int, kind: str, body: bytes) -> Iterator[int]:
         (200, "application/json", b"[]"),
         (204, "text/plain", b""),
         (301, "text/html", b""),
+        (302, "text/html", b""),
+        (307, "text/html", b""),
         (404, "application/json", b'{"message":"no route"}'),
         (500, "application/json", b'{"errors":["internal error"]}'),
         (502, "text/html", b"<h1>Bad Gateway</h1>"),
