@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
@@ -35,7 +36,7 @@ class BusyOpenSearch:
         self.refused = self.handed = 0
         self.port = 0
         self._dice = dice
-        context = httpx.create_ssl_context(verify=str(opensearch.ca)) if opensearch.ca else True
+        context = ssl.create_default_context(cafile=opensearch.ca)
         self._client = httpx.AsyncClient(base_url=opensearch.url, verify=context, timeout=60)
 
     def url(self, direct: str) -> str:
