@@ -50,7 +50,7 @@ async def all_calls_fail(store: VaultKeyStore, why: str) -> None:
         calls = [
             store.create(named(2)),
             store.public_key(named()),
-            store.destroy(named()),
+            store.destroy(DOOMED),
             *(store.sign(named(), [b"m"]) for _ in range(40)),
         ]
         for answer in await asyncio.gather(*calls, return_exceptions=True):
