@@ -3,7 +3,14 @@
 # The recovery key, of which a new root token can be made, stays in $KEPT/init.txt; the root token is revoked at the end.
 set -eu
 umask 077
-secret() { bao write -field=token auth/approle/login role_id=tenantry secret_id=- < "$SECRETS/tenantry/vault-secret-id"; }
+# role NAME SECRET_FILE TTL: a role of the policy of its name, which logs in with the secret of the file.
+role() {
+	bao write "auth/approle/role/$1" token_policies="$1" token_period="$3" > /dev/null
+	bao write "auth/approle/role/$1/role-id" role_id="$1" > /dev/null
+	login "$1" "$2" 2> /dev/null || bao write "auth/approle/role/$1/custom-secret-id" secret_id=- < "$2" > /dev/null
+	login "$1" "$2"
+}
+login() { bao write -field=token auth/approle/login role_id="$1" secret_id=- < "$2" > /dev/null; }
 if [ ! -s "$KEPT/init.txt" ]; then
 	bao operator init -recovery-shares=1 -recovery-threshold=1 > "$KEPT/init.new"
 	mv "$KEPT/init.new" "$KEPT/init.txt"
@@ -11,7 +18,7 @@ fi
 until bao status > /dev/null 2>&1; do sleep 1; done
 BAO_TOKEN=$(sed -n 's/^Initial Root Token: //p' "$KEPT/init.txt")
 if [ -z "$BAO_TOKEN" ]; then
-	secret > /dev/null
+	login tenantry "$SECRETS/tenantry/vault-secret-id"
 	echo "OpenBao has what Tenantry needs."
 	exit 0
 fi
@@ -19,10 +26,9 @@ export BAO_TOKEN
 bao secrets list -format=json | grep -q '"tenantry/"' || bao secrets enable -path=tenantry transit
 bao auth list -format=json | grep -q '"approle/"' || bao auth enable approle
 bao policy write tenantry "$POLICY"
-bao write auth/approle/role/tenantry token_policies=tenantry token_ttl=1h token_max_ttl=0 token_period=1h
-bao write auth/approle/role/tenantry/role-id role_id=tenantry
-secret > /dev/null 2>&1 || bao write -f auth/approle/role/tenantry/custom-secret-id secret_id=- < "$SECRETS/tenantry/vault-secret-id" > /dev/null
-secret > /dev/null
+printf 'path "sys/storage/raft/snapshot" {\n  capabilities = ["read"]\n}\n' | bao policy write snapshot -
+role tenantry "$SECRETS/tenantry/vault-secret-id" 1h
+role snapshot "$SECRETS/openbao/snapshot-secret-id" 5m
 bao token revoke -self
 sed '/^Initial Root Token: /d' "$KEPT/init.txt" > "$KEPT/init.new"
 mv "$KEPT/init.new" "$KEPT/init.txt"

@@ -45,10 +45,10 @@ class Deployed(Server):
         shutil.copytree(secrets, self.secrets)
         self.ca = secrets / "ca.pem"
 
-    def set_up(self, script: str, **environment: object) -> subprocess.CompletedProcess[str]:
-        """Runs a set-up script of deploy/."""
+    def run(self, script: str, stdin: bytes = b"", **environment: object) -> subprocess.CompletedProcess[bytes]:
+        """Runs a script of deploy/."""
         env = {**os.environ, **{name: str(value) for name, value in environment.items()}}
-        return subprocess.run([ROOT / "deploy" / script], capture_output=True, text=True, env=env, timeout=120, check=False)
+        return subprocess.run([ROOT / "deploy" / script], input=stdin, capture_output=True, env=env, timeout=120, check=False)
 
 
 class Kafka(Deployed):
@@ -124,13 +124,13 @@ class OpenSearch(Deployed):
             "HOME": str(self.directory),
         }
 
-    def give_users(self) -> subprocess.CompletedProcess[str]:
+    def give_users(self) -> subprocess.CompletedProcess[bytes]:
         """What opensearch-setup does."""
         certificates = self.directory / "admin"
         certificates.mkdir(exist_ok=True)
         for file in ("ca.pem", "opensearch/opensearch-admin.pem", "opensearch/opensearch-admin-key.pem"):
             shutil.copy(self.secrets / file, certificates)
-        return self.set_up("opensearch/setup.sh", URL=f"https://localhost:{self.port}", CERTIFICATES=certificates, SECRETS=self.secrets)
+        return self.run("opensearch/setup.sh", URL=f"https://localhost:{self.port}", CERTIFICATES=certificates, SECRETS=self.secrets)
 
 
 class OpenBao(Deployed):
@@ -158,9 +158,15 @@ class OpenBao(Deployed):
     def command(self) -> Sequence[str]:
         return [str(self._program), "server", f"-config={self._configuration}"]
 
-    def give_role(self) -> subprocess.CompletedProcess[str]:
+    def give_role(self) -> subprocess.CompletedProcess[bytes]:
         """What openbao-setup does."""
-        return self.set_up("openbao/setup.sh", KEPT=self.kept, SECRETS=self.secrets, POLICY=ROOT / "docs/vault-policy.hcl", **self.client())
+        return self.run_own("setup.sh")
+
+    def run_own(self, script: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Runs one of its scripts, as compose does."""
+        return self.run(
+            f"openbao/{script}", stdin, KEPT=self.kept, SECRETS=self.secrets, POLICY=ROOT / "docs/vault-policy.hcl", **self.client()
+        )
 
     def client(self) -> dict[str, object]:
         """The environment of its command line."""

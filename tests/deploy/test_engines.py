@@ -109,10 +109,30 @@ def test_openbao_unseals_itself_and_its_setup_may_run_again(openbao: engines.Ope
     openbao.kill()
     openbao.start()
     again = openbao.give_role()
-    assert (again.returncode, again.stdout) == (0, "OpenBao has what Tenantry needs.\n")
+    assert (again.returncode, again.stdout) == (0, b"OpenBao has what Tenantry needs.\n")
     kept = (openbao.kept / "init.txt").read_text()
     assert "Recovery Key 1: " in kept
     assert "Root Token" not in kept, "it was revoked"
+
+
+async def test_openbao_comes_back_from_a_snapshot_with_its_keys(openbao: engines.OpenBao, secrets: Path) -> None:
+    name = KeyName(TenantScope("globex"), 1, Algorithm.ES256)
+    store = open_store(settings(openbao, "openbao:8200"))
+    kid = (await store.create(name)).kid
+    await store.close()
+    snapshot = openbao.run_own("snapshot.sh")
+    assert snapshot.returncode == 0, snapshot.stderr
+    with made(lambda: engines.OpenBao(secrets), "openbao") as other:
+        restored = other.run_own("restore.sh", snapshot.stdout)
+        assert restored.returncode == 0, restored.stderr
+        store = open_store(settings(other, "openbao:8200"))
+        assert (await store.public_key(name)).kid == kid
+        assert await store.sign(name, [b"message"])
+        await store.close()
+        again = other.run_own("restore.sh", snapshot.stdout)
+        assert again.returncode == 1
+        assert b"Restore into a new one" in again.stderr
+        assert other.give_role().returncode == 0
 
 
 @pytest.mark.long
