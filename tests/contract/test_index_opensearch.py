@@ -1,22 +1,22 @@
-"""OpenSearch keeps the contract of `SearchIndex`, for tenants with an index of their own and for pooled ones."""
+"""OpenSearch keeps the contract of `SearchIndex`, for tenants with an index of their own and for pooled ones.
+
+It is asked as a user who has no other rights than those that Tenantry needs.
+"""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from streams.index_opensearch import OpenSearchConnection, OpenSearchIndex
+from streams.index_opensearch import OpenSearchConnection, OpenSearchIndex, service_role
 from streams.scope import TenantScope
 from streams.search_index import SearchIndex
 from tests.contract.search_index import SearchIndexContract, like_the_oracle
 from tests.servers.opensearch import OpenSearch
 
-
-def connection(server: OpenSearch, prefix: str) -> OpenSearchConnection:
-    url = f"opensearch://{server.admin}@{server.host}:{server.port}/{prefix}?tls=true&cafile={server.ca}"
-    return OpenSearchConnection.from_url(url, server.password)
+_SECURITY = "_plugins/_security/api"
 
 
 class Pooling(OpenSearchIndex):
@@ -26,18 +26,32 @@ class Pooling(OpenSearchIndex):
         return await super().prepare(scope, pooled=True)
 
 
+@pytest.fixture(scope="module")
+def connection(opensearch: OpenSearch) -> Iterator[OpenSearchConnection]:
+    """As the service's user, under a new prefix."""
+    name, password = f"contract-{secrets.token_hex(4)}", f"{secrets.token_urlsafe(24)}-Aa1"
+    opensearch.ask("PUT", f"{_SECURITY}/roles/{name}", service_role(name))
+    opensearch.ask("PUT", f"{_SECURITY}/internalusers/{name}", {"password": password})
+    opensearch.ask("PUT", f"{_SECURITY}/rolesmapping/{name}", {"users": [name]})
+    yield OpenSearchConnection.from_url(
+        f"opensearch://{name}@{opensearch.host}:{opensearch.port}/{name}?tls=true&cafile={opensearch.ca}", password
+    )
+    opensearch.request("DELETE", f"{name}-*")
+    for kind in ("internalusers", "rolesmapping", "roles"):
+        opensearch.ask("DELETE", f"{_SECURITY}/{kind}/{name}")
+
+
 class TestOpenSearchIndex(SearchIndexContract):
     kind = OpenSearchIndex
     test_answers_like_the_oracle = like_the_oracle(8)
     test_answers_like_the_oracle_at_length = pytest.mark.long(like_the_oracle(200))
 
     @pytest.fixture
-    async def index(self, opensearch: OpenSearch) -> AsyncIterator[SearchIndex]:
-        prefix = f"contract-{secrets.token_hex(4)}"
-        index = self.kind(connection(opensearch, prefix))
+    async def index(self, opensearch: OpenSearch, connection: OpenSearchConnection) -> AsyncIterator[SearchIndex]:
+        index = self.kind(connection)
         yield index
         await index.close()
-        opensearch.request("DELETE", f"{prefix}-*")
+        opensearch.request("DELETE", f"{connection.prefix}-*")
 
 
 class TestPooledTenants(TestOpenSearchIndex):
