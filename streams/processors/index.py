@@ -73,7 +73,9 @@ class IndexProcessor(Processor):
             await asyncio.sleep(0)  # a segment is decoded in a millisecond, a whole batch is not
         await self._pass_over(tenants)
         troubled = await self._missing(tenants, batch.start)
-        letters += await self._write(tenants, batch.records[0].time, troubled)
+        written, refused = await self._write(tenants, batch.records[0].time)
+        letters += refused
+        troubled |= {scope: one.trouble for scope, one in written.items() if one.deferred}
         if troubled:
             for scope, trouble in troubled.items():
                 _log.warning("index_behind", tenant=scope.tenant, offset=batch.start, trouble=trouble)
@@ -108,13 +110,20 @@ class IndexProcessor(Processor):
         await self._index.check(scope)
 
     async def index(self, scope: TenantScope, records: Sequence[Record]) -> bool:
-        """Writes segments of one tenant that the processor has passed over; whether all of them are in the index."""
-        found = [entry for record in records for entry in _readable(record)]
-        troubled: dict[TenantScope, str] = {}
-        letters = await self._write({scope: found}, records[0].time, troubled)
-        if letters:
-            await self._log.append(letters)
-        return not troubled
+        """Writes segments of one tenant that the processor has passed over; whether all of them are in the index.
+
+        What a busy engine defers is written again as long as it takes some: the others don't wait for it.
+        """
+        left: Sequence[Entry] = [entry for record in records for entry in _readable(record)]
+        while left:
+            results, letters = await self._write({scope: left}, records[0].time)
+            if letters:
+                await self._log.append(letters)
+            deferred = results[scope].deferred
+            if len(deferred) == len(left):
+                return False
+            left = deferred
+        return True
 
     async def rebuild(self, scope: TenantScope, progress: Callable[[int], None] = lambda _: None) -> int:
         """Builds the tenant's index anew from the log; how many events it has. For a process that alone writes indexes.
@@ -169,25 +178,23 @@ class IndexProcessor(Processor):
         return lost
 
     async def _write(
-        self, tenants: Mapping[TenantScope, Sequence[Entry]], arrived: int, troubled: dict[TenantScope, str]
-    ) -> list[NewRecord]:
-        """Writes the entries, answers dead letters for those that never can be, and adds who could not be written."""
+        self, tenants: Mapping[TenantScope, Sequence[Entry]], arrived: int
+    ) -> tuple[Mapping[TenantScope, Written], list[NewRecord]]:
+        """Writes the entries: what became of them, and dead letters for those that never can be written."""
         if not tenants:
-            return []
+            return {}, []
         with INDEX_WRITE_SECONDS.time():
-            results: Mapping[TenantScope, Written] = await self._index.write(tenants)
+            results = await self._index.write(tenants)
         letters: list[NewRecord] = []
         for scope, written in results.items():
             isolation = "pooled" if self._pooled(scope.tenant) else "separate"
             EVENTS_INDEXED.labels("indexed", isolation).inc(written.indexed)
             EVENTS_INDEXED.labels("duplicate", isolation).inc(written.duplicates)
-            if written.deferred:
-                troubled[scope] = written.trouble
             for rejected in written.rejected:
                 _log.warning("event_rejected", tenant=scope.tenant, position=rejected.entry.position, reason=rejected.reason)
                 raw = RawEvent(rejected.entry.document, rejected.entry.event_id, arrived, tenant=scope.tenant)
                 letters.append(dead_letter(raw, Reason.INDEX_REJECTED, rejected.reason))
-        return letters
+        return results, letters
 
 
 def _readable(record: Record) -> Sequence[Entry]:

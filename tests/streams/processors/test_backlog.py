@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -31,14 +31,20 @@ TIME = 1_795_000_000_000
 
 
 class Blocking(TantivyIndex):
-    """Takes nothing for the blocked tenants, as OpenSearch does when their index is read-only (the fault tests do that for real)."""
+    """Takes nothing for the blocked tenants, as OpenSearch does when their index is read-only, and few events at once of a busy one.
+
+    (The fault tests do that for real.)
+    """
 
     blocked: frozenset[TenantScope] = frozenset()
+    few: int | None = None
 
     async def write(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
         blocked = self.blocked  # which may change meanwhile
-        free = await super().write({scope: found for scope, found in entries.items() if scope not in blocked})
+        free = await super().write({scope: found[: self.few] for scope, found in entries.items() if scope not in blocked})
         held = {scope: Written(0, 0, (), found, "blocked") for scope, found in entries.items() if scope in blocked}
+        if self.few is not None:
+            free = {scope: replace(one, deferred=entries[scope][self.few :], trouble="busy") for scope, one in free.items()}
         return {**free, **held}
 
 
@@ -123,6 +129,14 @@ async def test_what_was_passed_over_arrives_once_it_can(here: Here) -> None:
     await here.until_indexed(ACME)
     assert await here.ids(ACME) == [f"acme-{n}" for n in range(8)]
     assert here.backlogs.of("acme") is None
+
+
+async def test_an_engine_that_takes_a_few_events_at_once_is_caught_up_with(here: Here) -> None:
+    here.index.few = 3
+    await here.send(20)
+    for scope in (ACME, GLOBEX):
+        await here.until_indexed(scope)
+        assert await here.ids(scope) == [f"{scope.tenant}-{n}" for n in range(20)]
 
 
 async def test_an_index_that_is_lost_while_it_is_written_is_built_anew(here: Here) -> None:
