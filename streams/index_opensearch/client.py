@@ -96,8 +96,11 @@ class Client:
         return await self._ask("POST", path, body, headers, seconds)
 
     async def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections, also those to hosts that are away, which the client forgets."""
         await self._engine.close()
+        forgotten: list[Any] = self._engine.transport.seed_connections
+        for connection in forgotten:
+            await connection.close()
 
     async def _ask(self, method: str, path: str, body: Any, headers: dict[str, str], seconds: float | None) -> bytes:
         attempt = 0

@@ -19,6 +19,8 @@ from streams.search_index import MAX_PAGE_BYTES, Histogram, Hit, Place, Sort, Va
 MAX_BUCKETS: Final = 10_000
 _FIRST_FETCH: Final = 64
 """Documents fetched before it is known how large they are: 64 MB, if all have a megabyte."""
+_MOST_AT_ONCE: Final = 10_000
+"""OpenSearch answers no more."""
 _MAX_RANGES: Final = 500
 """OpenSearch takes 1,024 clauses."""
 
@@ -114,11 +116,10 @@ class Questions:
 
     async def _page(self, query: Asked, order: list[dict[str, str]], limit: int, after: list[int] | None) -> list[Hit]:
         hits: list[Hit] = []
-        room, limit = MAX_PAGE_BYTES, min(limit, MAX_BUCKETS)
-        size = _FIRST_FETCH
+        room, size = MAX_PAGE_BYTES, _FIRST_FETCH
         by_time = TIME in order[0]
         while limit > len(hits):
-            size = min(size, limit - len(hits))
+            size = min(size, limit - len(hits), _MOST_AT_ONCE)
             body: dict[str, Any] = {"size": size, "sort": order, "track_total_hits": False}
             if after is not None:
                 body["search_after"] = after

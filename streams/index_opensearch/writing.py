@@ -159,7 +159,8 @@ class Writer:
                     half = len(lines) // 2
                     return [*await self._deliver(lines[:half]), *await self._deliver(lines[half:])]
                 if error.status not in {429, 502, 503, 504}:
-                    raise IndexUnavailable(f"OpenSearch refuses to index: {error}; see that its user may do so") from None
+                    hint = "; see its user, password and role" if error.status in {401, 403} else ""
+                    raise IndexUnavailable(f"OpenSearch refuses to index ({error}){hint}") from None
             await asyncio.sleep(pause * (0.5 + self._chance()))
         raise IndexUnavailable("OpenSearch is too busy to index anything")
 
