@@ -27,12 +27,10 @@ STAGES: Final = (
     ("index: read segments", "streams/segment.py", "entries"),
     ("router: segments", "streams/segment.py", ""),
     ("router: segments", "streams/router.py", ""),
-    ("index: bulk bodies", "streams/index_opensearch/documents.py", ""),
-    ("index: bulk bodies", "streams/index_opensearch/words.py", ""),
-    ("index: bulk bodies", "streams/index_opensearch/writing.py", ""),
+    ("index: parse answers", "streams/index_opensearch/bulk.py", "send"),
     ("index: parse answers", "streams/index_opensearch/bulk.py", "_outcome"),
-    ("index: bulk bodies", "streams/index_opensearch/bulk.py", "line"),
-    ("index: HTTP and TLS", "streams/index_opensearch/", ""),
+    ("index: HTTP and TLS", "streams/index_opensearch/client.py", ""),
+    ("index: bulk bodies", "streams/index_opensearch/", ""),
     ("index: HTTP and TLS", "/opensearchpy/", ""),
     ("index: HTTP and TLS", "/aiohttp/", ""),
     ("index: HTTP and TLS", "/asyncio/sslproto.py", ""),
@@ -46,6 +44,8 @@ STAGES: Final = (
     ("Kafka: connections", "/aiokafka/", ""),
 )
 OTHER: Final = "event loop and the rest"
+_FIRST: Final = frozenset({STAGES[0][0], "router: segments"})
+"""With these the work begins."""
 
 
 def stage_of(frames: list[tuple[str, str]]) -> str:
@@ -65,6 +65,7 @@ class Sampler:
         self._stages: Counter[str] = Counter()
         self._functions: Counter[str] = Counter()
         self._count = 0
+        self._begun = False
 
     def start(self) -> None:
         """Samples from now on."""
@@ -77,7 +78,11 @@ class Sampler:
         while frame is not None:
             frames.append((frame.f_code.co_filename, frame.f_code.co_name))
             frame = frame.f_back
-        self._stages[stage_of(frames)] += 1
+        stage = stage_of(frames)
+        self._begun = self._begun or stage in _FIRST
+        if not self._begun:
+            return  # it is still starting
+        self._stages[stage] += 1
         if frames:
             file, function = frames[0]
             self._functions[f"{'/'.join(Path(file).parts[-2:])}:{function}"] += 1

@@ -123,7 +123,11 @@ def running(directory: Path, environment: Mapping[str, str], count: int, *, samp
                 )
         yield [process.pid for process in processes]
         for number, process in enumerate(processes):
-            assert process.poll() is None, f"a worker ended: {(directory / f'worker-{number}.log').read_text()[-2000:]}"
+            assert process.poll() is None, f"worker {number} ended by itself"
+    except AssertionError as error:
+        for log in sorted(directory.glob("worker-*.log")):
+            error.add_note(f"{log.name}: …{log.read_text()[-2000:]}")
+        raise
     finally:
         for process in processes:
             if process.poll() is None:
