@@ -15,7 +15,7 @@ from services.access.operator import ensure_operator
 from services.access.tokens import Tokens
 from services.audit import Audit, AuditProcessor
 from services.clockwork import Clockwork
-from services.engines import alone, make_data, open_index, open_log, open_store
+from services.engines import alone, make_data, open_direct_access, open_index, open_log, open_store
 from services.errors import AlreadyRunning
 from services.events.ingest import Ingest
 from services.events.search import Search
@@ -65,6 +65,9 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         stack.push_async_callback(log.close)
         index = open_index(settings)
         stack.push_async_callback(index.close)
+        direct_access = open_direct_access(settings)
+        if direct_access is not None:
+            stack.push_async_callback(direct_access.close)
         store = open_store(settings)
         stack.push_async_callback(store.close)
 
@@ -94,6 +97,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             now=now_ms,
             log=log,
             index=index,
+            direct_access=direct_access,
             store=store,
             control=control,
             tenants=tenants,

@@ -11,6 +11,7 @@ from keyvault.key_store import KeyStore
 from keyvault.store_file import FileKeyStore
 from services.errors import SettingsError
 from services.settings import Settings
+from streams.direct_access import DirectAccess
 from streams.event_log import EventLog
 from streams.index_tantivy.index import TantivyIndex
 from streams.log_sqlite import SqliteEventLog
@@ -67,6 +68,23 @@ def open_index(settings: Settings) -> SearchIndex:
     path = _path("INDEX", settings.index_url, "file:///absolute/path or opensearch://user@host:9200/prefix", settings.data / "index")
     _make(path)
     return TantivyIndex(path)
+
+
+def open_direct_access(settings: Settings) -> DirectAccess | None:
+    """Whoever gives tenants users of their own at the search engine of the settings, if it has users.
+
+    Raises:
+        SettingsError: TENANTRY_INDEX_URL is not right.
+    """
+    if urlsplit(settings.index_url).scheme != "opensearch":
+        return None
+    from streams.index_opensearch import OpenSearchConnection  # noqa: PLC0415
+    from streams.index_opensearch.access import TenantAccess  # noqa: PLC0415
+
+    try:
+        return TenantAccess(OpenSearchConnection.from_url(settings.index_url, settings.secret("opensearch_password") or ""))
+    except ValueError as error:
+        raise SettingsError(f"TENANTRY_INDEX_URL: {error}") from error
 
 
 def open_store(settings: Settings) -> KeyStore:

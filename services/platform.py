@@ -18,6 +18,7 @@ from services.settings import Settings
 from services.tenants.sources import Sources
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlLog
+from streams.direct_access import DirectAccess
 from streams.event_log import EventLog
 from streams.processors.catch_up import CatchUp
 from streams.processors.index import IndexProcessor
@@ -34,6 +35,7 @@ class Platform:
     now: Callable[[], int]
     log: EventLog
     index: SearchIndex
+    direct_access: DirectAccess | None
     store: KeyStore
     control: ControlLog
     tenants: Tenants
@@ -56,5 +58,8 @@ class Platform:
         await self.custodian.settle(scope)
 
     async def forget(self, scope: TenantScope) -> None:
-        """Takes a deleted tenant's index away."""
+        """Takes a deleted tenant's index away, and its user at the search engine, if it has one."""
+        tenant = self.tenants.find(scope.tenant)
+        if self.direct_access is not None and tenant is not None and tenant.search_user:
+            await self.direct_access.revoke(scope)
         await self.processor.drop(scope)

@@ -94,6 +94,14 @@ class MintedAnswer(TokenAnswer):
     token: str
 
 
+class SearchUserAnswer(BaseModel):
+    """A tenant's user at OpenSearch, with the index that it may search, and with its password, shown this once."""
+
+    index: str
+    user: str
+    password: str
+
+
 class TokenList(BaseModel):
     """The tenant's tokens that are not revoked."""
 

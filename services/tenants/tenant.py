@@ -17,6 +17,7 @@ class Tenant:
 
     Attributes:
         isolation: whether its events have a search index of their own (`separate`) or share one with other small tenants' (`pooled`).
+        search_user: whether it has a user of its own at the search engine.
         issuer: the `iss` of its tokens (RFC 8414), or None for the default under the public URL.
         deleted_at: when it was deleted; its id is never used again, because its events stay in the log.
     """
@@ -27,6 +28,7 @@ class Tenant:
     created_at: int
     deleted_at: int | None = None
     isolation: Isolation = "separate"
+    search_user: bool = False
 
 
 class Tenants(Projection):
@@ -36,12 +38,14 @@ class Tenants(Projection):
         self._tenants: dict[str, Tenant] = {}
 
     def apply(self, key: str, event: ControlEvent) -> None:
-        """Folds `tenant_created`, `tenant_changed` and `tenant_deleted`."""
+        """Folds `tenant_created`, `tenant_changed`, `tenant_deleted`, `search_user_granted` and `search_user_revoked`."""
         if event.type == "tenant_created":
             isolation: Isolation = event.data.get("isolation", "separate")
             self._tenants[key] = Tenant(key, event.data["display_name"], event.data.get("issuer"), event.at, isolation=isolation)
         elif event.type == "tenant_changed":
             self._tenants[key] = replace(self._tenants[key], display_name=event.data["display_name"], issuer=event.data.get("issuer"))
+        elif event.type in {"search_user_granted", "search_user_revoked"}:
+            self._tenants[key] = replace(self._tenants[key], search_user=event.type == "search_user_granted")
         elif event.type == "tenant_deleted":
             self._tenants[key] = replace(self._tenants[key], deleted_at=event.at)
 

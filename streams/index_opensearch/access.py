@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Awaitable
 from typing import Any, Final, TypeVar
 
+from streams.direct_access import DirectAccess
 from streams.errors import IndexMissing, IndexUnavailable
 from streams.index_opensearch.client import Client, Refused
 from streams.index_opensearch.connection import OpenSearchConnection
@@ -49,7 +50,7 @@ def service_role(prefix: str) -> dict[str, Any]:
     }
 
 
-class TenantAccess:
+class TenantAccess(DirectAccess):
     """Gives tenants users of their own. Its user must be one whom the security plugin lets manage users and roles.
 
     Args:
