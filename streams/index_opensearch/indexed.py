@@ -56,7 +56,7 @@ def indexed(tenant: str, entry: Entry) -> bytes:
             row[name] = found
     for name in TEXTS:
         if name in row:
-            ours[name] = BETWEEN_VALUES.join([THERE, *map(spoken, row[name])])
+            ours[name] = f"{THERE} {BETWEEN_VALUES.join(map(spoken, row[name]))}"
     for name in DATES:
         if times := [at for text in texts(event.get(name)) if (at := iso_to_ms(text)) is not None]:
             row[name] = [iso(at) for at in times]
