@@ -29,11 +29,13 @@ test: .venv/stamp ## Run all tests
 	@$(BIN)/python -m tests.servers fetch
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -m "not long"
+	ENGINES=real $(BIN)/pytest -m "not long" tests/services/test_events.py tests/services/test_keys.py tests/e2e/test_recorded_events.py
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report --format=total | sed 's/^/Coverage in percent: /'
 
 test-all: .venv/stamp ## Run all tests, the long ones too
 	@$(BIN)/python -m tests.servers fetch
 	$(BIN)/pytest
+	ENGINES=real $(BIN)/pytest tests/services tests/e2e
 
 servers: .venv/stamp ## Keep a Kafka, an OpenSearch and an OpenBao up for the tests and for you
 	@exec $(BIN)/python -m tests.servers up
