@@ -24,13 +24,22 @@ def _real_engines(kafka: Any, opensearch: Any, openbao: Any) -> None:
     engines.use(kafka, opensearch, openbao)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever asks for a real server may talk to it."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`pytest --keycloak` runs the tests on a real Keycloak, too."""
+    parser.addoption("--keycloak", action="store_true", help="run the tests on a real Keycloak, too: it is fetched, 180 MB")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Whoever asks for a real server may talk to it; whoever asks for a Keycloak is left out, unless it was asked for."""
     from tests.servers.fixtures import FIXTURES  # noqa: PLC0415 -- pytest rewrites its assertions when it loads it as a plugin
 
     for item in items:
         if isinstance(item, pytest.Function) and set(FIXTURES) & set(item.fixturenames):
             item.add_marker(pytest.mark.allow_hosts(["127.0.0.1", "localhost"]))
+    if not config.getoption("--keycloak"):
+        left_out = [item for item in items if isinstance(item, pytest.Function) and "keycloak" in item.fixturenames]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

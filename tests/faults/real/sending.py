@@ -53,6 +53,11 @@ class Sender:
         self._dice = dice
         self._events = _events(dice)
 
+    async def post(self, value: bytes) -> asyncio.Future[Any]:
+        """Hands a record to the client; the answer is done when Kafka has it."""
+        posted: asyncio.Future[Any] = await self._producer.send(self._topic, value)
+        return posted
+
     async def send(self, count: int, *, seconds: float = 0.0) -> None:
         """Sends so many events, spread over about so many seconds."""
         loop = asyncio.get_running_loop()
@@ -60,11 +65,11 @@ class Sender:
         flight: list[asyncio.Future[Any]] = []
         for number in range(count):
             event = next(self._events)
-            flight.append(await self._post(json.dumps(event, ensure_ascii=False).encode()))
+            flight.append(await self.post(json.dumps(event, ensure_ascii=False).encode()))
             self.sent.events[_TENANTS[event["realmId"]]].append(event["id"])
             if number % _EVERY_POISON == _EVERY_POISON - 1:
                 poison = _poison(self._dice)
-                flight.append(await self._post(poison))
+                flight.append(await self.post(poison))
                 self.sent.poison[poison] += 1
             if len(flight) >= _FLUSHED:
                 await asyncio.gather(*flight)
@@ -75,13 +80,9 @@ class Sender:
     async def one(self, tenant: str, **more: Any) -> str:
         """Sends one event of a tenant, and answers its id."""
         event = _made(tenant) | more
-        await (await self._post(json.dumps(event).encode()))
+        await (await self.post(json.dumps(event).encode()))
         self.sent.events[tenant].append(event["id"])
         return str(event["id"])
-
-    async def _post(self, value: bytes) -> asyncio.Future[Any]:
-        posted: asyncio.Future[Any] = await self._producer.send(self._topic, value)
-        return posted
 
 
 @asynccontextmanager
