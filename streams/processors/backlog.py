@@ -55,7 +55,7 @@ class Backlogs(Projection):
         self._control = control
 
     def apply(self, key: str, event: ControlEvent) -> None:
-        """Folds `backlog_opened`, `backlog_closing` and `backlog_closed`; a deleted tenant has none."""
+        """Folds `backlog_opened`, `backlog_reached`, `backlog_closing` and `backlog_closed`; a deleted tenant has none."""
         if event.type == "tenant_deleted":
             self._backlogs.pop(key, None)
         if key != KEY:
@@ -65,6 +65,8 @@ class Backlogs(Projection):
         if event.type == "backlog_opened":
             offset = event.data["offset"] if found is None else min(found.offset, event.data["offset"])
             self._backlogs[tenant] = Backlog(tenant, event.data["partition"], offset, found.opened_at if found else event.at)
+        elif event.type == "backlog_reached" and found is not None:
+            self._backlogs[tenant] = replace(found, offset=event.data["offset"])
         elif event.type == "backlog_closing" and found is not None:
             self._backlogs[tenant] = replace(found, closing=True)
         elif event.type == "backlog_closed":
@@ -106,6 +108,17 @@ class Backlogs(Projection):
 
         await self._commit(decide)
         _log.warning("backlogs_opened", tenants=wanted, partition=partition, offset=offset)
+
+    async def reached(self, backlog: Backlog, offset: int) -> None:
+        """The tenant's segments before the offset are indexed now, unless somebody has opened the backlog anew meanwhile."""
+
+        async def decide() -> Sequence[ControlEvent]:
+            found = self._backlogs.get(backlog.tenant)
+            if found is None or found.closing or found.offset != backlog.offset or offset <= found.offset:
+                return []
+            return [_event("backlog_reached", tenant=backlog.tenant, offset=offset)]
+
+        await self._commit(decide)
 
     async def closing(self, backlog: Backlog) -> None:
         """From now on the index processor writes the tenant's events again."""

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -22,8 +23,10 @@ from streams.search_index import SearchIndex
 
 _log = structlog.get_logger(__name__)
 _ROUND_SECONDS: Final = 1.0
+_AT_ONCE: Final = 4
 _LONGEST_PAUSE_SECONDS: Final = 60.0
 _RECORDS: Final = 50
+_STEP: Final = 500
 _ORPHANED_MS: Final = 60_000
 """A backlog that its opener has not closed by then may be caught up by anybody: doing it twice changes nothing."""
 
@@ -37,6 +40,7 @@ class CatchUp:
         self._processor = processor
         self._backlogs = backlogs
         self._task: asyncio.Task[None] | None = None
+        self._running: dict[str, asyncio.Task[None]] = {}
         self._not_before: dict[str, tuple[float, float]] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -46,10 +50,10 @@ class CatchUp:
 
     async def stop(self) -> None:
         """Ends at once: whatever was under way begins again elsewhere."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        running = [*([self._task] if self._task is not None else []), *self._running.values()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def _run(self) -> None:
         while True:
@@ -59,18 +63,29 @@ class CatchUp:
             found = self._backlogs.all()
             BACKLOGS.set(len(found))
             for backlog in found:
-                pause, due = self._not_before.get(backlog.tenant, (_ROUND_SECONDS, 0.0))
-                if due > time.monotonic() or not self._ours(backlog):
-                    continue
-                try:
-                    done = await self.catch_up(backlog)
-                except Exception as error:  # noqa: BLE001 -- whatever it is, it is tried again, and the others go on
-                    _log.warning("catch_up_failed", tenant=backlog.tenant, error=str(error), kind=type(error).__name__)
-                    done = False
-                if done:
-                    self._not_before.pop(backlog.tenant, None)
-                else:
-                    self._not_before[backlog.tenant] = (min(2 * pause, _LONGEST_PAUSE_SECONDS), time.monotonic() + pause)
+                due = self._not_before.get(backlog.tenant, (0.0, 0.0))[1]
+                if (
+                    len(self._running) < _AT_ONCE
+                    and backlog.tenant not in self._running
+                    and due <= time.monotonic()
+                    and self._ours(backlog)
+                ):
+                    self._running[backlog.tenant] = asyncio.create_task(self._try(backlog), name=f"catch-up-{backlog.tenant}")
+
+    async def _try(self, backlog: Backlog) -> None:
+        """Each tenant by itself: a long backlog must not hold up the others'."""
+        try:
+            done = await self.catch_up(backlog)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it is tried again
+            _log.warning("catch_up_failed", tenant=backlog.tenant, error=str(error), kind=type(error).__name__)
+            done = False
+        finally:
+            self._running.pop(backlog.tenant, None)
+        if done:
+            self._not_before.pop(backlog.tenant, None)
+        else:
+            pause = self._not_before.get(backlog.tenant, (_ROUND_SECONDS, 0.0))[0]
+            self._not_before[backlog.tenant] = (min(2 * pause, _LONGEST_PAUSE_SECONDS), time.monotonic() + pause)
 
     def _ours(self, backlog: Backlog) -> bool:
         return backlog.tenant in self._processor.opened_here or time.time_ns() // 1_000_000 - backlog.opened_at > _ORPHANED_MS
@@ -117,12 +132,16 @@ class CatchUp:
         return await replay(self._log, self._index, scope, progress, before_swap)
 
     async def _close(self, scope: TenantScope, backlog: Backlog) -> bool:
-        reached = await self._read(scope, backlog.offset)
-        if reached is None:
-            return False
+        start = backlog.offset
+        while (reached := await self._read(scope, start, _STEP)) != start:
+            if reached is None:
+                return False
+            # Whoever tails the tenant's log goes on meanwhile.
+            await self._backlogs.reached(replace(backlog, offset=start), reached)
+            start = reached
         await self._backlogs.closing(backlog)
-        if await self._read(scope, reached) is None:
-            await self._backlogs.open([backlog.tenant], backlog.partition, backlog.offset)
+        if await self._read(scope, start) is None:
+            await self._backlogs.open([backlog.tenant], backlog.partition, start)
             return False
         closed = await self._backlogs.close(backlog)
         if closed:
@@ -130,10 +149,14 @@ class CatchUp:
             _log.info("backlog_closed", tenant=backlog.tenant)
         return closed
 
-    async def _read(self, scope: TenantScope, start: int) -> int | None:
-        """Indexes the tenant's segments from `start` to the end of its log: the offset behind them, or None if the index refuses."""
+    async def _read(self, scope: TenantScope, start: int, most: int | None = None) -> int | None:
+        """Indexes the tenant's segments from `start` on, or `most` of them: the offset behind them, or None if the index refuses."""
+        done = 0
         while records := await self._log.read(TENANT_LOG, key=scope.tenant, start=start, limit=_RECORDS):
             if not await self._processor.index(scope, records):
                 return None
             start = records[-1].offset + 1
+            done += len(records)
+            if most is not None and done >= most:
+                break
         return start

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import ClassVar, Final
 
 import structlog
 
@@ -23,6 +23,9 @@ from streams.search_index import Entry, SearchIndex, Written
 from streams.segment import entries
 
 _log = structlog.get_logger(__name__)
+_BURST: Final = 10_000
+"""Events of one tenant in one batch."""
+_BURST_SHARE: Final = 0.8
 
 
 class IndexProcessor(Processor):
@@ -63,26 +66,22 @@ class IndexProcessor(Processor):
         """Writes the batch, all tenants together."""
         letters: list[NewRecord] = []
         tenants: dict[TenantScope, list[Entry]] = defaultdict(list)
+        passed_over = await self._passed_over()
         for record in batch.records:
-            if record.key is None or not self._exists(record.key):
+            if record.key is None or record.key in passed_over or not self._exists(record.key):
                 continue
             try:
                 tenants[TenantScope(record.key)] += entries(record)
             except SegmentError as error:
                 letters.append(_unreadable(record, str(error)))
             await asyncio.sleep(0)  # a segment is decoded in a millisecond, a whole batch is not
-        await self._pass_over(tenants)
-        troubled = await self._missing(tenants, batch.start)
+        behind = _bursts(tenants)
+        behind |= await self._missing(tenants, batch.start)
         written, refused = await self._write(tenants, batch.records[0].time)
         letters += refused
-        troubled |= {scope: one.trouble for scope, one in written.items() if one.deferred}
-        if troubled:
-            for scope, trouble in troubled.items():
-                _log.warning("index_behind", tenant=scope.tenant, offset=batch.start, trouble=trouble)
-                self._prepared.discard(scope.tenant)
-                self.opened_here.add(scope.tenant)
-            await self._backlogs.open([scope.tenant for scope in troubled], batch.partition, batch.start)
-            self.opened.set()
+        behind |= {scope: one.trouble for scope, one in written.items() if one.deferred}
+        if behind:
+            await self._open(behind, batch)
         return letters
 
     async def prepare(self, scope: TenantScope, *, new: bool = False) -> None:
@@ -150,16 +149,22 @@ class IndexProcessor(Processor):
         backlog = self._backlogs.of(scope.tenant)
         return last_before(cursor if backlog is None else min(cursor, backlog.offset))
 
-    async def _pass_over(self, tenants: dict[TenantScope, list[Entry]]) -> None:
-        """Takes the tenants with an open backlog out."""
+    async def _passed_over(self) -> Container[str]:
+        """The tenants with an open backlog."""
         if not self._backlogs.all():
-            return
+            return ()
         # To see one closing is necessary before passing over what comes after it; see `streams.processors.backlog`.
         await self._backlogs.current()
-        for scope in list(tenants):
-            backlog = self._backlogs.of(scope.tenant)
-            if backlog is not None and not backlog.closing:
-                del tenants[scope]
+        return {backlog.tenant for backlog in self._backlogs.all() if not backlog.closing}
+
+    async def _open(self, behind: Mapping[TenantScope, str], batch: Batch) -> None:
+        """Gives the tenants backlogs from the batch on."""
+        for scope, why in behind.items():
+            _log.warning("index_behind", tenant=scope.tenant, offset=batch.start, why=why)
+            self._prepared.discard(scope.tenant)
+            self.opened_here.add(scope.tenant)
+        await self._backlogs.open([scope.tenant for scope in behind], batch.partition, batch.start)
+        self.opened.set()
 
     async def _missing(self, tenants: dict[TenantScope, list[Entry]], start: int) -> dict[TenantScope, str]:
         """Prepares indexes for tenants that have none, and takes out those whose index was lost: their whole log must be read."""
@@ -202,6 +207,14 @@ def _readable(record: Record) -> Sequence[Entry]:
         return entries(record)
     except SegmentError:  # a dead letter since the processor first saw it
         return ()
+
+
+def _bursts(tenants: dict[TenantScope, list[Entry]]) -> dict[TenantScope, str]:
+    """Takes out a tenant that fills the batch while others wait behind it: it gets a lane of its own, which is what a backlog is."""
+    found = [scope for scope, entries in tenants.items() if len(entries) >= _BURST]
+    if len(found) != 1 or len(tenants) == 1 or len(tenants[found[0]]) < _BURST_SHARE * sum(map(len, tenants.values())):
+        return {}
+    return {found[0]: f"a burst of {len(tenants.pop(found[0]))} events"}
 
 
 def _unreadable(record: Record, message: str) -> NewRecord:

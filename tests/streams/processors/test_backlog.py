@@ -14,7 +14,7 @@ import pytest
 
 from streams.control_log import ControlLog
 from streams.errors import IndexMissing
-from streams.event_log import TENANT_LOG
+from streams.event_log import CONTROL, TENANT_LOG
 from streams.index_tantivy.index import TantivyIndex
 from streams.log_sqlite import SqliteEventLog
 from streams.processors.backlog import Backlogs
@@ -128,7 +128,9 @@ async def test_what_was_passed_over_arrives_once_it_can(here: Here) -> None:
     here.index.blocked = frozenset()
     await here.until_indexed(ACME)
     assert await here.ids(ACME) == [f"acme-{n}" for n in range(8)]
-    assert here.backlogs.of("acme") is None
+    async with asyncio.timeout(60), here.log.follow(CONTROL, None) as told:
+        while here.backlogs.of("acme") is not None:
+            await told.next(0.05)
 
 
 async def test_an_engine_that_takes_a_few_events_at_once_is_caught_up_with(here: Here) -> None:
@@ -149,6 +151,16 @@ async def test_an_index_that_is_lost_while_it_is_written_is_built_anew(here: Her
         while here.backlogs.of("acme") is not None or len(await here.ids(ACME)) < 4:  # noqa: ASYNC110 -- in the catch-up's own time
             await asyncio.sleep(0.02)
     assert await here.ids(ACME) == [f"acme-{n}" for n in range(4)]
+
+
+async def test_a_burst_of_one_tenant_delays_only_itself(here: Here) -> None:
+    batch = [*segments(ACME, [encoded(f"acme-{n}") for n in range(12_000)]), *segments(GLOBEX, [encoded("globex-0")])]
+    await here.log.append(batch)
+    here.sent = 1
+    await here.until_indexed(GLOBEX)
+    async with asyncio.timeout(60), here.log.follow(TENANT_LOG, None, start=await here.log.ends(TENANT_LOG)) as waking:
+        while not await here.ids(ACME) or await here.index.positions(ACME, [(0, await here.processor.indexed_up_to(ACME))]) < 12_000:
+            await waking.next(0.05)
 
 
 async def test_a_backlog_outlives_the_process_that_opened_it(tmp_path: Path) -> None:
