@@ -27,9 +27,9 @@ class _Session(requests.Session):
         self.trust_env = False
         self.verify = connection.authorities
         self.max_redirects = _HOPS
-        pool = HTTPAdapter(pool_connections=1, pool_maxsize=THREADS, max_retries=0)
-        self.mount("http://", pool)
-        self.mount("https://", pool)
+        self._pools = HTTPAdapter(pool_connections=_HOPS, pool_maxsize=THREADS, max_retries=0)
+        self.mount("http://", self._pools)
+        self.mount("https://", self._pools)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Where to go on, with the token. A standby answers 307; after other redirects a POST would become a GET."""
@@ -37,6 +37,13 @@ class _Session(requests.Session):
         if target and urlsplit(resp.url).scheme == "https" and urlsplit(target).scheme == "http":
             return None
         return target
+
+    def close(self) -> None:
+        """Closes the connections now; left alone, urllib3 does so when the last error about one has been collected."""
+        pools = self._pools.poolmanager.pools
+        for key in pools.keys():  # noqa: SIM118 -- this mapping is not to be iterated over
+            pools[key].close()
+        super().close()
 
 
 class Clients:

@@ -72,8 +72,8 @@ class Transit:
         if len(signed) == len(batch) and any(isinstance(one, bytes) for one in signed):
             return [one if isinstance(one, bytes) else self._asker.trouble(name, one) for one in signed]
         key = self.read(name)  # Vault says it in prose only
-        key.jwk()
         key.check()
+        key.jwk()
         raise self._asker.trouble(name, next((one for one in signed if isinstance(one, str)), "not as many signatures as messages"))
 
     def retire(self, name: KeyName) -> None:

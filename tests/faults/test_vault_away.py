@@ -133,6 +133,18 @@ async def test_a_store_opens_before_vault_does(bao: OpenBao, with_token: bool) -
     await store.close()
 
 
+async def test_not_initialised() -> None:
+    bao = made(OpenBao, "openbao")
+    try:
+        bao.launch()
+        bao.wait_until_ready()
+        store = VaultKeyStore.open(f"vault://127.0.0.1:{bao.port}/transit", token="token")
+        await all_calls_fail(store, "seal")
+        await store.close()
+    finally:
+        bao.close()
+
+
 async def test_closing_ends_who_waits(bao: OpenBao, store: VaultKeyStore) -> None:
     bao.pause()
     waiting = [asyncio.create_task(store.sign(named(), [b"m"])) for _ in range(5)]

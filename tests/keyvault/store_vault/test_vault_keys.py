@@ -18,6 +18,7 @@ from keyvault.jwk import PublicJwk
 from keyvault.store_vault import VaultConnection, VaultKeyStore
 from keyvault.store_vault.names import KINDS, VERSION
 from keyvault.store_vault.transit import signatures
+from streams.scope import TenantScope
 from tests.keyvault.store_vault.mounted import Mounted, named
 
 KEY = "keys/acme.1.ES256"
@@ -64,10 +65,10 @@ async def test_a_key_that_somebody_else_made_otherwise_is_refused(
 async def test_a_key_of_another_type_does_not_sign(store: VaultKeyStore, mounted: Mounted) -> None:
     for kind in ("ecdsa-p384", "aes256-gcm96"):
         mounted.ask("POST", f"keys/{kind}.1.ES256", {"type": kind})
-        other = named(scope=type(named().scope)(kind))
-        with pytest.raises(KeyStoreConflict):
+        other = named(scope=TenantScope(kind))
+        with pytest.raises(KeyStoreConflict, match=f"is of type '{kind}'"):
             await store.sign(other, [b"message"])
-        with pytest.raises(KeyStoreConflict):
+        with pytest.raises(KeyStoreConflict, match="has no such public key"):
             await store.public_key(other)
 
 
@@ -170,6 +171,14 @@ async def test_a_mount_that_is_not_there_is_no_missing_key(mounted: Mounted) -> 
         (f"{mounted.url}&namespace=nobody", "bao namespace create nobody"),
     ):
         await is_unavailable(VaultConnection.from_url(url, token=root), command)
+
+
+async def test_a_mount_that_has_gone_is_no_missing_key(store: VaultKeyStore, mounted: Mounted) -> None:
+    await store.create(named())
+    mounted.bao.ask("DELETE", f"sys/mounts/{mounted.mount}")
+    for call in (store.public_key(named()), store.sign(named(), [b"message"]), store.destroy(named())):
+        with pytest.raises(KeyStoreUnavailable, match=f"bao secrets enable -path={mounted.mount} transit"):
+            await call
 
 
 async def test_a_mount_of_another_engine_is_no_missing_key(mounted: Mounted) -> None:

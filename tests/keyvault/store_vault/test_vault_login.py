@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import StringIO
+from typing import NoReturn
 
 import pytest
 from prometheus_client import REGISTRY
 from rich.console import Console
 from rich.traceback import Traceback
+from structlog.testing import capture_logs
 
 from keyvault.errors import KeyStoreUnavailable
 from keyvault.store_vault import VaultConnection, VaultKeyStore
@@ -64,6 +66,13 @@ async def test_after_a_revocation_the_role_logs_in_again_once(mounted: Mounted) 
     assert requests("login") == before + 1
 
 
+async def test_after_a_revocation_before_the_first_call_the_role_logs_in_again(mounted: Mounted) -> None:
+    async with opened(mounted.connection()) as store:
+        await asyncio.to_thread(store._asker.login.lease)
+        revoke(mounted, store)
+        await store.create(named())
+
+
 async def test_a_role_without_any_path_about_tokens_logs_in_again_when_its_token_has_ended(mounted: Mounted) -> None:
     mounted.write_policy(mounted.mount, "vault-policy.hcl", without="auth/token")
     mounted.bao.ask("POST", mounted.role, {"token_policies": [mounted.mount], "token_no_default_policy": True, "token_ttl": "2s"})
@@ -92,6 +101,21 @@ async def test_a_token_lives_on_while_nobody_asks_anything(openbao: OpenBao) -> 
     async with opened(VaultConnection.from_url(mounted.url, token=token)) as store:
         await until("renew", renewed + 3)  # each after more than a second: longer than it would have lived
         await store.create(named())
+
+
+async def sign_for_ever(store: VaultKeyStore) -> NoReturn:
+    while True:
+        await store.sign(named(), [b"message"])
+
+
+async def test_a_token_that_cant_be_renewed_is_used_to_its_end(mounted: Mounted) -> None:
+    token = mounted.token(ttl="3s", renewable=False)
+    with capture_logs() as logs:
+        async with opened(VaultConnection.from_url(mounted.url, token=token)) as store, asyncio.timeout(60):
+            await store.create(named())
+            with pytest.raises(KeyStoreUnavailable, match="give the service a new token"):
+                await sign_for_ever(store)
+    assert [line["event"] for line in logs] == ["vault_token_ends"]
 
 
 async def test_a_role_logs_in_again_before_its_token_reaches_its_longest_life(openbao: OpenBao) -> None:
