@@ -50,7 +50,7 @@ class Outcome(NamedTuple):
     why: str = ""
 
 
-_WRITTEN: Final = Outcome(Fate.WRITTEN)
+WRITTEN: Final = Outcome(Fate.WRITTEN)
 _THERE: Final = Outcome(Fate.THERE)
 
 
@@ -92,7 +92,7 @@ async def send(client: Client, lines: Sequence[bytes], *, through_aliases: bool)
     path = f"/_bulk?require_alias={'true' if through_aliases else 'false'}&timeout={_SHARD_TIMEOUT}&{_FILTER}"
     answer = await client.send(path, Body(lines))
     if answer.startswith(_ALL_WELL):
-        return [_WRITTEN] * len(lines)
+        return [WRITTEN] * len(lines)
     items = _decode(answer).items
     assert len(items) == len(lines), "an answer for each item"
     return [_outcome(next(iter(item.values()))) for item in items]
@@ -100,7 +100,7 @@ async def send(client: Client, lines: Sequence[bytes], *, through_aliases: bool)
 
 def _outcome(item: _Item) -> Outcome:
     if item.status in {200, 201}:
-        return _WRITTEN
+        return WRITTEN
     if item.status == 409:
         return _THERE
     kind, reason = (item.error.type, item.error.reason) if item.error else ("", "")

@@ -14,7 +14,7 @@ from streams.index_opensearch import long_prefixes
 from streams.index_opensearch.client import Client, Refused
 from streams.index_opensearch.connection import OpenSearchConnection
 from streams.index_opensearch.generations import Generations
-from streams.index_opensearch.names import Names, usable
+from streams.index_opensearch.names import Names
 from streams.index_opensearch.questions import Questions
 from streams.index_opensearch.rebuild import Rebuild
 from streams.index_opensearch.tenants import Tenants
@@ -72,13 +72,12 @@ class OpenSearchIndex(SearchIndex):
             for scope in sorted(entries, key=lambda scope: scope.tenant):
                 await stack.enter_async_context(self._locks[scope.tenant])
             for scope, part in entries.items():
-                known = self._tenants.known(scope.tenant)
-                if known is not None and not usable(known):
-                    written[scope] = Written(0, 0, deferred=tuple(part), trouble=str(IndexMissing(scope.tenant)))
-                elif part:
-                    parts[Target(scope.tenant, self._names.alias(scope.tenant))] = part
+                try:
+                    await self.check(scope)
+                except IndexMissing as error:
+                    written[scope] = Written(0, 0, deferred=tuple(part), trouble=str(error))
                 else:
-                    written[scope] = Written(0, 0)
+                    parts[Target(scope.tenant, self._names.alias(scope.tenant))] = part
             answers = await self._writer.write(parts) if parts else {}
         for scope in entries:
             if scope.tenant in answers:

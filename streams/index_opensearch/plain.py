@@ -79,7 +79,8 @@ def plain(tenant: str, entry: Entry) -> bytes | None:
         return None  # a line is a document
     try:
         event = _decode(document)
-        if not (_surely_plain(document) or _plain_terms(_object(event.idp))):
+        source = bytes(event.idp)
+        if not (_surely_plain(source) or _plain_terms(_object(source))):
             return None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
@@ -108,17 +109,17 @@ def plain(tenant: str, entry: Entry) -> bytes | None:
     return ours.encode() + document[1:]
 
 
-def _surely_plain(document: bytes) -> bool:
+def _surely_plain(source: bytes) -> bool:
     """Whether the source's object becomes the same terms in OpenSearch as the contract says; a no may be wrong.
 
     OpenSearch would keep numbers as they are written (`1.50`), and mix up `=` in keys, which stands between path and value.
     """
     return (
-        b"\\" not in document
-        and b"[" not in document
-        and b'"":' not in document
-        and (b"=" not in document or _ODD_KEY.search(document) is None)
-        and _NUMBER.search(document) is None
+        b"\\" not in source
+        and b"[" not in source
+        and b'"":' not in source
+        and (b"=" not in source or _ODD_KEY.search(source) is None)
+        and _NUMBER.search(source) is None
     )
 
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from streams.errors import IndexUnavailable
 from streams.index_opensearch import bulk
-from streams.index_opensearch.bulk import Fate, Outcome
+from streams.index_opensearch.bulk import WRITTEN, Fate, Outcome
 from streams.index_opensearch.client import Client, Refused
 from streams.index_opensearch.documents import identity
 from streams.index_opensearch.indexed import indexed
@@ -169,11 +169,12 @@ class Writer:
         """Counts what is decided; which lines were refused as they are, and which are to be tried again."""
         refused: list[_Line] = []
         busy: list[_Line] = []
-        for line, (fate, why) in zip(lines, outcomes, strict=True):
-            tally = tallies[line.target.tenant]
-            if fate is Fate.WRITTEN:
-                tally.indexed += 1
-            elif fate is Fate.THERE:
+        for line, outcome in zip(lines, outcomes, strict=True):
+            if outcome is WRITTEN:  # nearly all are
+                tallies[line.target.tenant].indexed += 1
+                continue
+            tally, (fate, why) = tallies[line.target.tenant], outcome
+            if fate is Fate.THERE:
                 tally.duplicates += 1
             elif fate is Fate.BUSY:
                 busy.append(line)
