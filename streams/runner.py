@@ -24,13 +24,14 @@ _LONGEST_RETRY_SECONDS: Final = 10.0
 class Runner:
     """Runs each processor as a follower of its stream.
 
-    Batches are large when there is a backlog, because what a search index costs most is a commit for each tenant of a batch.
+    Batches are large when there is a backlog, because what a search index costs most is a commit for each tenant of a batch, and
+    because the router can put into one segment only what it sees of a tenant in one batch of single events.
 
     A batch that fails is tried again until it succeeds: nothing is passed over, whatever the reason. A stop lets the batches
     under way finish.
     """
 
-    def __init__(self, log: EventLog, processors: Sequence[Processor], *, max_records: int = 1000, max_bytes: int = 24 << 20) -> None:
+    def __init__(self, log: EventLog, processors: Sequence[Processor], *, max_records: int = 20_000, max_bytes: int = 24 << 20) -> None:
         self._log = log
         self._processors = processors
         self._max_records = max_records
