@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import yaml
+
 from tests.servers import kafka as kafka_server
 from tests.servers import openbao, opensearch, tools
 from tests.servers.process import Server, free_port
@@ -25,6 +27,20 @@ def make_secrets(directory: Path) -> Path:
     made = subprocess.run([directory / "deploy/make-secrets.sh"], capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
     return directory / "deploy/secrets"
+
+
+def environment(secrets: Path, places: Mapping[str, Deployed]) -> dict[str, str]:
+    """The settings of a container, by their names in `Settings`: with these servers in place of `host:port`."""
+    given = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["x-settings"]
+    addresses = {f"{host}/": f"{HERE}:{server.port}/" for host, server in places.items()}
+    moved = {**addresses, "/run/secrets/ca": str(secrets / "ca.pem"), "/run/secrets": str(secrets / "tenantry")}
+
+    def placed(value: str) -> str:
+        for old, new in moved.items():
+            value = value.replace(old, new)
+        return value
+
+    return {key.removeprefix("TENANTRY_").lower(): placed(value) for key, value in given.items() if key != "TENANTRY_PUBLIC_URL"}
 
 
 def replaced(text: str, replacements: Mapping[str, str]) -> str:

@@ -25,8 +25,6 @@ from tests.servers.fixtures import made
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.skipif(shutil.which("openssl") is None, reason="it takes openssl")]
 
-ENVIRONMENT: dict[str, str] = yaml.safe_load((engines.ROOT / "docker-compose.yml").read_text())["x-settings"]
-
 
 @pytest.fixture(scope="module")
 def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -35,19 +33,7 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings(server: engines.Deployed, host: str, **more: object) -> Settings:
     """What a container is told, at the server's address."""
-    places = {
-        f"{host}/": f"127.0.0.1:{server.port}/",
-        "/run/secrets/ca": str(server.ca),
-        "/run/secrets": str(server.ca.parent / "tenantry"),
-    }
-
-    def placed(value: str) -> str:
-        for old, new in places.items():
-            value = value.replace(old, new)
-        return value
-
-    given = {key.removeprefix("TENANTRY_").lower(): placed(value) for key, value in ENVIRONMENT.items()}
-    return Settings.model_validate({**given, "public_url": "", **more})
+    return Settings.model_validate({**engines.environment(server.ca.parent, {host: server}), **more})
 
 
 def client(server: engines.Deployed, **more: Any) -> httpx.Client:
