@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import httpx
 
 from streams.event_log import DEAD_LETTERS, IDP_EVENTS, Record
 from streams.log_kafka import KafkaConnection, KafkaEventLog
@@ -108,9 +110,11 @@ class System:
         return [record for records in (await self._records(DEAD_LETTERS)).values() for record in records]
 
     async def close(self) -> None:
-        """Ends every process."""
+        """Ends every process, and takes their indexes away: the engine, which others use, can hold so many only."""
         processes: list[Service | Worker] = [*self.services, *self.workers]
         await asyncio.gather(*(one.close() for one in processes))
+        with suppress(httpx.HTTPError):  # a test that fails may leave it stopped
+            await asyncio.to_thread(self.opensearch.request, "DELETE", f"{self.prefix}-*")
 
     async def _records(self, stream: str) -> dict[int, list[Record]]:
         log = await KafkaEventLog.open(KafkaConnection.from_url(self.settings["log_url"]))
