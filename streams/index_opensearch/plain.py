@@ -115,7 +115,8 @@ def _surely_plain(source: bytes) -> bool:
     OpenSearch would keep numbers as they are written (`1.50`), and mix up `=` in keys, which stands between path and value.
     """
     return (
-        b"\\" not in source
+        source.startswith(b"{")
+        and b"\\" not in source
         and b"[" not in source
         and b'"":' not in source
         and (b"=" not in source or _ODD_KEY.search(source) is None)

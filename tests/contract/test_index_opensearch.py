@@ -9,12 +9,14 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from pytest_socket import enable_socket
 
 from streams.index_opensearch import OpenSearchConnection, OpenSearchIndex, service_role
 from streams.scope import TenantScope
 from streams.search_index import SearchIndex
 from tests.contract.search_index import SearchIndexContract, like_the_oracle
-from tests.servers.opensearch import OpenSearch
+from tests.servers.fixtures import made
+from tests.servers.opensearch import NEXT, OpenSearch
 
 _SECURITY = "_plugins/_security/api"
 
@@ -55,4 +57,30 @@ class TestOpenSearchIndex(SearchIndexContract):
 
 
 class TestPooledTenants(TestOpenSearchIndex):
+    kind = Pooling
+
+
+@pytest.fixture(scope="module")
+def opensearch_3() -> Iterator[OpenSearch]:
+    """The next OpenSearch, without security, where there is a Java for it."""
+    enable_socket()
+    with made(lambda: OpenSearch(NEXT), "opensearch 3") as server:
+        yield server
+
+
+@pytest.mark.long
+@pytest.mark.allow_hosts(["127.0.0.1"])
+class TestOpenSearch3(SearchIndexContract):
+    kind = OpenSearchIndex
+
+    @pytest.fixture
+    async def index(self, opensearch_3: OpenSearch) -> AsyncIterator[SearchIndex]:
+        prefix = f"contract-{secrets.token_hex(4)}"
+        index = self.kind(OpenSearchConnection.from_url(f"opensearch://{opensearch_3.host}:{opensearch_3.port}/{prefix}"))
+        yield index
+        await index.close()
+        opensearch_3.request("DELETE", f"{prefix}-*")
+
+
+class TestPooledTenantsOnOpenSearch3(TestOpenSearch3):
     kind = Pooling
