@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Writes the events of one index as their source sent them, for `tenantry ingest`: for when Kafka was lost and OpenSearch was not.
 
     raw_events.py URL INDEX PROVIDER --user admin --password-file FILE --cafile ca.pem > events.ndjson

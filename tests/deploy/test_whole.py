@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -46,7 +46,7 @@ class Site:
         assert (await asyncio.to_thread(self.openbao.give_role)).returncode == 0
         assert (await asyncio.to_thread(self.opensearch.give_users)).returncode == 0
         places = {"kafka:9092": self.kafka, "opensearch:9200": self.opensearch, "openbao:8200": self.openbao}
-        self.settings = engines.environment(self.secrets, places)
+        self.settings: dict[str, Any] = dict(engines.environment(self.secrets, places))
         self.api = Service(self.home / "api", **self.settings, process=0, sample=1)
         self._stack.push_async_callback(self.api.close)
         for number in range(2):
