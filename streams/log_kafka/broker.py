@@ -13,6 +13,7 @@ from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.structs import TopicPartition
 
+from streams.errors import LogUnavailable
 from streams.log_kafka.connection import KafkaConnection
 from streams.log_kafka.offset_fetch import UNSTABLE, OffsetFetch
 from streams.log_kafka.troubles import QUESTION_SECONDS, REQUEST_MS, RETRY_SECONDS, TRANSACTION_MS, passes, unavailable
@@ -150,7 +151,7 @@ class Broker:
 
     async def _connected(self) -> Any:
         if self._closed:
-            raise kafka_errors.ConsumerStoppedError("the event log is closed")
+            raise LogUnavailable("the event log is closed")
         if self._client is None:
             async with self._connecting:
                 if self._client is None:

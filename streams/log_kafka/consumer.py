@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka import errors as kafka_errors
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import TopicPartition
 
 from streams.log_kafka.connection import KafkaConnection
-from streams.log_kafka.troubles import REQUEST_MS
+from streams.log_kafka.troubles import REQUEST_MS, TROUBLES
 
 REBALANCE_MS: Final = 20_000
 """How long a rebalance waits for a member to give up its partitions."""
@@ -56,6 +57,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc] # published without type
             heartbeat_interval_ms=1_000,
             max_poll_interval_ms=_WORK_MS,
         )
+        self._stopping: asyncio.Task[None] | None = None
 
     def reached(self, place: TopicPartition) -> int | None:
         """The consumer's position, which markers and aborted records move, too; None if it has none yet or is not assigned."""
@@ -74,15 +76,25 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc] # published without type
             starting.exception()  # seen, and of no interest to whoever has given up
             raise
 
+    def check(self) -> None:
+        """Raises what has gone wrong for good with its membership or its fetching, of which `getmany` may say nothing."""
+        self._coordinator.check_errors()
+        if self._fetcher.error_future.done():
+            raise kafka_errors.ConsumerStoppedError("it fetches no longer")
+
     async def stop(self) -> None:
         """Stops, and leaves the group. aiokafka's own `stop` waits for a rebalance under way, which may wait for another member."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(), name="kafka-stop")
+        # Shielded: whoever gives up waiting must not leave half of it open.
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
         stopping = asyncio.ensure_future(super().stop())
         await asyncio.wait({stopping}, timeout=_STOP_SECONDS)
-        if not stopping.done():
+        if not stopping.done() or stopping.cancelled() or stopping.exception() is not None:
             await self._abandon()
-        await asyncio.wait({stopping})
-        with contextlib.suppress(asyncio.CancelledError, kafka_errors.KafkaError, OSError):
-            stopping.result()
+            await asyncio.wait({stopping}, timeout=_STOP_SECONDS)
 
     async def _abandon(self) -> None:
         coordinator: Any = self._coordinator
@@ -95,9 +107,25 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc] # published without type
             if coordinator.member_id and coordinator.coordinator_id is not None:
                 # By another connection: on the coordinator's, an unanswered join holds up what comes behind it.
                 request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
-                with contextlib.suppress(kafka_errors.KafkaError, OSError):
+                with contextlib.suppress(*TROUBLES):
                     async with asyncio.timeout(_STOP_SECONDS):
                         await self._client.send(coordinator.coordinator_id, request)
-        if self._fetcher is not None:
-            await self._fetcher.close()
-        await self._client.close()
+        for rest in (self._fetcher, self._client):
+            if rest is not None:
+                await asyncio.wait({asyncio.ensure_future(rest.close())}, timeout=_STOP_SECONDS)
+
+
+class Listener(ConsumerRebalanceListener):  # type: ignore[misc] # published without types
+    """Tells what a rebalance takes, which is everything, and what it gives."""
+
+    def __init__(self, revoked: Callable[[], Awaitable[None]], assigned: Callable[[Iterable[TopicPartition]], Awaitable[None]]) -> None:
+        self._revoked = revoked
+        self._assigned = assigned
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 -- all of them
+        """A rebalance begins; it waits until this returns."""
+        await self._revoked()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """A rebalance has ended."""
+        await self._assigned(assigned)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
-from aiokafka import ConsumerRebalanceListener
 from aiokafka import errors as kafka_errors
 from aiokafka.structs import TopicPartition
 
@@ -15,7 +15,7 @@ from streams.errors import LogUnavailable, Overtaken
 from streams.event_log import CONTROL, Batch, NewRecord, Record
 from streams.log_kafka.broker import Broker
 from streams.log_kafka.connection import KafkaConnection
-from streams.log_kafka.consumer import Consumer
+from streams.log_kafka.consumer import Consumer, Listener
 from streams.log_kafka.names import Names
 from streams.log_kafka.producer import InDoubt, NotWritten, Producer
 from streams.log_kafka.records import Addressed
@@ -122,15 +122,14 @@ class GroupSubscription(KafkaSubscription):
         consumer = Consumer(self._connection, max_bytes=self._max_bytes, group=self._names.group(self._group))
         try:
             await consumer.start()
-            consumer.subscribe([self._topic], listener=_Listener(self, consumer))
+            consumer.subscribe([self._topic], listener=Listener(self.revoked, partial(self.assigned, consumer)))
         except BaseException:
             await consumer.stop()
             raise
         return consumer
 
     async def ready(self) -> bool:
-        await self._assigned.wait()
-        if self._revoking:
+        if self._revoking or not self._assigned.is_set():
             await asyncio.sleep(RETRY_SECONDS)
             return False
         try:
@@ -175,12 +174,14 @@ class GroupSubscription(KafkaSubscription):
 
     async def _owned(self, batch: Batch) -> Tenure:
         """The settled tenure that the batch belongs to."""
-        if not self._assigned.is_set():
-            await self._assigned.wait()
+        while not self._assigned.is_set():
+            step = self.step()  # which the caller may not be waiting for now
+            await asyncio.wait({step})
+            self.stepped(step)
+        await self._settle()
         tenure = self._tenures.get(batch.partition)
         if tenure is not None and not tenure.settled:
-            await self._settle()
-        tenure = self._tenures.get(batch.partition)
+            raise kafka_errors.IllegalStateError(f"another rebalance of {self._group} has begun")
         if tenure is None or not any(one is batch for one in tenure.outstanding):
             if tenure is not None and tenure.done is not None and tenure.done[0] is batch:
                 return tenure
@@ -234,17 +235,3 @@ class GroupSubscription(KafkaSubscription):
     async def _notify(self) -> None:
         async with self._advanced:
             self._advanced.notify_all()
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # published without types
-    """Tells the subscription what its consumer is given."""
-
-    def __init__(self, subscription: GroupSubscription, consumer: Consumer) -> None:
-        self._subscription = subscription
-        self._consumer = consumer
-
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 -- all of them
-        await self._subscription.revoked()
-
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        await self._subscription.assigned(self._consumer, assigned)

@@ -175,9 +175,9 @@ class Lane:
         return self._producer
 
     async def _drop(self) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await producer.discard()
+        if self._producer is not None:
+            await self._producer.discard()
+            self._producer = None
 
     async def _happened(self, doubt: InDoubt) -> bool | None:
         """Whether a transaction in doubt was committed; None if that can't be learnt now.

@@ -25,6 +25,8 @@ _BATCH_BYTES: Final = 512 << 10
 _RETRY_MS: Final = 20
 """A transaction that follows another at once is often put off until the markers of that one are written, which takes less."""
 
+_CLOSE_SECONDS: Final = 5.0
+
 
 class NotWritten(Exception):
     """The transaction has not happened, and will not once its id has a new user. Its cause says why."""
@@ -63,6 +65,7 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
             max_batch_size=_BATCH_BYTES,
             max_request_size=8 << 20,
         )
+        self._discarding: asyncio.Task[None] | None = None
         if fence is not None:
             self._txn_manager.set_pid_and_epoch(*fence)
 
@@ -91,8 +94,12 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
 
     async def discard(self) -> None:
         """Ends it at once, without a last try. aiokafka's own `stop` would go on trying, for ever if the brokers are away."""
-        if self._closed:
-            return
+        if self._discarding is None:
+            self._discarding = asyncio.create_task(self._discard(), name="kafka-discard")
+        # Shielded: whoever gives up waiting must not leave half of it open.
+        await asyncio.shield(self._discarding)
+
+    async def _discard(self) -> None:
         self._closed: bool = True
         self._message_accumulator.fail_all(kafka_errors.ProducerClosed())
         for batch in chain(*self._message_accumulator._batches.values()):  # noqa: SLF001 -- nobody ever waits for this future of theirs
@@ -107,7 +114,7 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
                 await asyncio.wait({task}, timeout=0.05)
             with contextlib.suppress(asyncio.CancelledError):
                 task.exception()
-        await self.client.close()
+        await asyncio.wait({asyncio.ensure_future(self.client.close())}, timeout=_CLOSE_SECONDS)
 
     async def _send(self, records: Sequence[Addressed]) -> Sequence[Record]:
         parts: dict[TopicPartition, list[int]] = defaultdict(list)

@@ -85,7 +85,7 @@ class KafkaSubscription(Subscription):
                 raise LogUnavailable(f"this subscription to {self._stream} has ended")
             if (batch := self.take()) is not None:
                 return batch
-            step = self._step = self._step or asyncio.create_task(self._advance_step(), name=f"follow-{self._topic}")
+            step = self.step()
             left = None if deadline is None else deadline - asyncio.get_running_loop().time()
             if left is not None and left <= 0 and looked:
                 return None
@@ -93,9 +93,7 @@ class KafkaSubscription(Subscription):
             if not step.done():
                 return None
             looked = True
-            self._step = None
-            if not step.cancelled():
-                step.result()
+            self.stepped(step)
 
     async def advance(self, batch: Batch, outputs: Sequence[NewRecord] = ()) -> Sequence[Record]:  # noqa: ARG002 -- of the port
         raise ValueError("a subscription without a group has no cursor to advance")
@@ -118,6 +116,19 @@ class KafkaSubscription(Subscription):
             return None
         self._turn += 1
         return waiting[self._turn % len(waiting)].take(self._stream, None, self._max_records, self._max_bytes)
+
+    def step(self) -> asyncio.Task[None]:
+        """The step that is being taken."""
+        if self._step is None:
+            self._step = asyncio.create_task(self._take_step(), name=f"follow-{self._topic}")
+        return self._step
+
+    def stepped(self, step: asyncio.Task[None]) -> None:
+        """Makes way for the next step; raises what has gone wrong with this one."""
+        if self._step is step:
+            self._step = None
+        if not step.cancelled():
+            step.result()
 
     async def open(self) -> Consumer:
         """A started consumer, whose partitions are assigned or will be."""
@@ -145,11 +156,11 @@ class KafkaSubscription(Subscription):
 
     async def close_consumer(self) -> None:
         """Ends the consumer; the next step starts another, which goes on where this one was."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            await consumer.stop()
+        if self._consumer is not None:
+            await self._consumer.stop()
+            self._consumer = None
 
-    async def _advance_step(self) -> None:
+    async def _take_step(self) -> None:
         """Opens, or fetches, or finds out that it can't."""
         with unavailable(f"follow {self._topic}"):
             try:
@@ -157,6 +168,7 @@ class KafkaSubscription(Subscription):
                     if self._consumer is None:
                         self._consumer = await self.open()
                         self._heard = asyncio.get_running_loop().time()
+                    self._consumer.check()
                     if await self.ready():
                         self._fetched(self._consumer, await self._consumer.getmany(timeout_ms=_POLL_MS))
             except TimeoutError:

@@ -56,6 +56,6 @@ class Tenure(Place):
 
     async def discard(self) -> None:
         """Ends the producer."""
-        producer, self.producer = self.producer, None
-        if producer is not None:
-            await producer.discard()
+        if self.producer is not None:
+            await self.producer.discard()
+            self.producer = None

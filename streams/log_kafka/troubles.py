@@ -27,7 +27,7 @@ TRANSACTION_MS: Final = 10_000
 
 RETRY_SECONDS: Final = 0.1
 
-TROUBLES: Final = (kafka_errors.KafkaError, OSError, AssertionError)
+TROUBLES: Final = (kafka_errors.KafkaError, kafka_errors.ConsumerStoppedError, OSError, AssertionError)
 """What aiokafka raises when something is wrong with Kafka. (A TimeoutError is an OSError. It asserts, for one, that a broker is known,
 which it is not when the one that was asked has only just started.)"""
 

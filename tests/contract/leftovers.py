@@ -19,9 +19,11 @@ async def none_left() -> AsyncIterator[None]:
     try:
         yield
         gc.collect()
-        async with asyncio.timeout(5):
-            while left := asyncio.all_tasks() - tasks - {asyncio.current_task()}:  # they are ending
-                await asyncio.wait(left, timeout=0.1)
+        for _ in range(50):
+            if not (left := asyncio.all_tasks() - tasks - {asyncio.current_task()}):
+                break
+            await asyncio.wait(left, timeout=0.1)  # they are ending
+        assert not left, left
         gc.collect()
         assert not said, [(context["message"], context.get("exception"), context.get("future")) for context in said]
     finally:

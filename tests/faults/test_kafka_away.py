@@ -73,6 +73,7 @@ class Work:
         total = len(await self.numbers(IDP_EVENTS))
 
         async def there() -> bool:
+            self.alive()
             copied = dict(await self.log.cursors(IDP_EVENTS, "copier")) == dict(ends)
             return copied and sum(self.followed.values()) >= total
 
@@ -81,6 +82,12 @@ class Work:
             task.cancel()
         await asyncio.gather(*self._tasks[2:], return_exceptions=True)
         await self._check()
+
+    def alive(self) -> None:
+        """Fails when one of them has ended."""
+        for task in self._tasks:
+            if task.done():
+                task.result()
 
     async def numbers(self, stream: str) -> Counter[int]:
         """The numbers in a stream."""
@@ -174,6 +181,7 @@ async def working(work: Work, *, more: int = 20) -> None:
     marks = [count + more for count in counts()]
 
     async def there() -> bool:
+        work.alive()
         return all(map(ge, counts(), marks))
 
     await until(there)
@@ -186,6 +194,7 @@ async def test_a_kafka_that_is_away_is_said_to_be_and_used_again_when_it_is_back
     await asyncio.to_thread(own.kill)
 
     async def said() -> bool:
+        work.alive()
         return {"append", "follow"} <= set(work.unavailable)
 
     await until(said)
