@@ -15,6 +15,9 @@ _ALL_WELL: Final = b'{"errors":false'
 _SHARD_TIMEOUT: Final = "500ms"
 """How long the items of a shard that is not there may hold up the others of the request."""
 
+_SECONDS: Final = 120.0
+"""Given up early, a request would be done nevertheless, and asked for again: a busy engine would get busier."""
+
 _BUSY: Final = frozenset({429, 503})
 _TROUBLE: Final = frozenset(
     {
@@ -90,7 +93,7 @@ async def send(client: Client, lines: Sequence[bytes], *, through_aliases: bool)
         IndexUnavailable: there is no answer; any of the items may have been written.
     """
     path = f"/_bulk?require_alias={'true' if through_aliases else 'false'}&timeout={_SHARD_TIMEOUT}&{_FILTER}"
-    answer = await client.send(path, Body(lines))
+    answer = await client.send(path, Body(lines), seconds=_SECONDS)
     if answer.startswith(_ALL_WELL):
         return [WRITTEN] * len(lines)
     items = _decode(answer).items

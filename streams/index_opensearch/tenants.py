@@ -11,6 +11,7 @@ from streams.errors import IndexMissing
 from streams.index_opensearch.client import Client, Refused
 from streams.index_opensearch.names import Names, usable
 
+_SECONDS: Final = 120.0
 _TOGETHER: Final = 1_000
 """Aliases made by one request: a change of the cluster's state costs much more than what is in it."""
 
@@ -84,7 +85,8 @@ class Tenants:
 
     async def _together(self, some: list[tuple[list[dict[str, Any]], asyncio.Future[None]]]) -> None:
         try:
-            await self._client.ask("POST", "/_aliases", {"actions": [action for actions, _ in some for action in actions]})
+            changes = {"actions": [action for actions, _ in some for action in actions]}
+            await self._client.ask("POST", "/_aliases", changes, seconds=_SECONDS)
         except Refused as error:
             if len(some) > 1 and error.status in {400, 404}:  # one of them; the others have a right to their own answers
                 for one in some:

@@ -18,7 +18,7 @@ from streams.query.evaluate import matches
 from streams.query.parser import parse
 from streams.query.tree import MatchAll, Query, Term
 from streams.scope import TenantScope
-from streams.search_index import Entry, Hit, Place, SearchIndex, Sort
+from streams.search_index import MAX_PAGE_BYTES, Entry, Hit, Place, SearchIndex, Sort
 from tests.contract.random_events import START, decoded, entries, queries
 
 ACME = TenantScope("acme")
@@ -214,6 +214,16 @@ class SearchIndexContract:
             found = ids(await self.pages(index, ALL, sort, limit))
             expected = [f"e{number}" for number in range(200)]
             assert found == (expected if sort == "oldest" else expected[::-1]), limit
+
+    async def test_a_page_of_large_events_ends_early_and_the_next_goes_on(self, index: SearchIndex) -> None:
+        large = "x" * 1_000_000
+        await self.fill(index, [event(number, message=large) for number in range(20)])
+
+        page = await index.search(ACME, ALL, limit=100)
+        assert len(page) < 20
+        assert MAX_PAGE_BYTES <= sum(len(hit.document) for hit in page) < MAX_PAGE_BYTES + 1_100_000
+        assert ids(await self.pages(index, ALL, "oldest", 100)) == [f"e{number}" for number in range(20)]
+        assert ids(await index.tail(ACME, ALL, after=2, upto=19, limit=100))[:2] == ["e3", "e4"]
 
     async def test_tails_by_position(self, index: SearchIndex) -> None:
         await self.fill(index, [event(number, time=START - number, user_name="ab"[number % 2]) for number in (5, 1, 4, 2, 3)])
