@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, Final
 
 _EVERY_SECONDS: Final = 0.001
-_WRITE_EVERY: Final = 500
+_WRITE_EVERY: Final = 50
 
 STAGES: Final = (
     # (stage, part of the file's path, function or "" for any), the first that fits a frame counts
