@@ -43,6 +43,7 @@ def application(settings: Settings) -> tuple[faust.App, HotPath]:
         broker=[f"kafka://{server}" for server in connection.servers],
         broker_credentials=_credentials(connection),
         store="memory://",
+        datadir=settings.data / "faust",  # where it makes folders, though it keeps nothing in them
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,  # the log makes its topics
