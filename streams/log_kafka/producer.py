@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -101,19 +100,18 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
 
     async def _discard(self) -> None:
         self._closed: bool = True
+        working = {task for task in asyncio.all_tasks() if _works_for(task, self._sender)}
+        ending = working
+        while ending:
+            for task in ending:
+                task.cancel()  # more than once: the first time, the main one begins to wait for the others
+            _, ending = await asyncio.wait(ending, timeout=0.05)
         self._message_accumulator.fail_all(kafka_errors.ProducerClosed())
-        for batch in chain(*self._message_accumulator._batches.values()):  # noqa: SLF001 -- nobody ever waits for this future of theirs
-            batch._drain_waiter.add_done_callback(_look)  # noqa: SLF001
-        if (waiter := self._txn_manager.wait_for_transaction_end()) is not None:
-            waiter.add_done_callback(_look)
-        task = self._sender.sender_task
-        if task is not None:
-            while not task.done():
-                # The first time it waits for the requests under way, the second time it is those that are cancelled.
-                task.cancel()
-                await asyncio.wait({task}, timeout=0.05)
-            with contextlib.suppress(asyncio.CancelledError):
-                task.exception()
+        # What nobody waits for any more; asyncio would complain of errors that nobody has looked at.
+        waiters = [batch._drain_waiter for batch in chain(*self._message_accumulator._batches.values())]  # noqa: SLF001
+        for waiter in (*working, *waiters, self._txn_manager.wait_for_transaction_end()):
+            if waiter is not None:
+                waiter.add_done_callback(_look)
         await asyncio.wait({asyncio.ensure_future(self.client.close())}, timeout=_CLOSE_SECONDS)
 
     async def _send(self, records: Sequence[Addressed]) -> Sequence[Record]:
@@ -152,6 +150,11 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
                 raise kafka_errors.DuplicateSequenceNumber(part)
             for number in range(first, end):
                 placed[indexes[number]] = records[indexes[number]].placed(base + number - first)
+
+
+def _works_for(task: asyncio.Task[Any], sender: object) -> bool:
+    frame = getattr(task.get_coro(), "cr_frame", None)
+    return frame is not None and frame.f_locals.get("self") is sender
 
 
 def _look(future: asyncio.Future[Any]) -> None:
