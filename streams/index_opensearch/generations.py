@@ -9,10 +9,13 @@ import msgspec
 
 from streams.errors import IndexMissing, IndexUnavailable
 from streams.index_opensearch.client import Body, Client, Refused
+from streams.index_opensearch.grouped import Grouped
 from streams.index_opensearch.names import Names, generation_of
 from streams.index_opensearch.schema import OWNER, creation
 from streams.index_opensearch.tenants import Tenants
 
+_POOLED_AT_ONCE: Final = 1_000
+_SECONDS: Final = 120.0
 _DELETED_AT_ONCE: Final = 5_000
 _EXISTS: Final = "resource_already_exists_exception"
 
@@ -40,6 +43,7 @@ class Generations:
         self._tenants = tenants
         self._creation = msgspec.json.decode(creation(replicas))
         self._pools: set[str] = set()
+        self._pooling = Grouped(self._pool, most=_POOLED_AT_ONCE)
 
     async def prepare(self, tenant: str, *, pooled: bool) -> bool:
         """Makes sure that the tenant has an index; whether it is new."""
@@ -50,7 +54,7 @@ class Generations:
                 await self.drop(tenant)
         else:
             return False
-        return await (self._pool(tenant) if pooled else self._own(tenant))
+        return await (self._pooling.ask(tenant) if pooled else self._own(tenant))
 
     async def _own(self, tenant: str) -> bool:
         alias = self._names.alias(tenant)
@@ -63,12 +67,24 @@ class Generations:
         self._tenants.note(tenant, index)
         return True
 
-    async def _pool(self, tenant: str) -> bool:
-        index = await self.pool(self._names.pool_of(tenant))
-        await self.purge(index, tenant)
-        await self._tenants.change([self.pooling(tenant, index)])
-        self._tenants.note(tenant, index)
-        return True
+    async def _pool(self, tenants: Sequence[str]) -> Sequence[bool]:
+        """Gives each of them a share of a pool: all aliases in one request, since a change of the cluster's state costs most of it."""
+        placed = {tenant: await self.pool(self._names.pool_of(tenant)) for tenant in tenants}
+        for tenant in await self._left(list(placed)):
+            await self.purge(self._names.every_pool, tenant)
+        actions = [self.pooling(tenant, index) for tenant, index in placed.items()]
+        await self._client.ask("POST", "/_aliases", {"actions": actions}, seconds=_SECONDS)
+        for tenant, index in placed.items():
+            self._tenants.note(tenant, index)
+        return [True] * len(tenants)
+
+    async def _left(self, tenants: Sequence[str]) -> Sequence[str]:
+        """Those of the tenants who have documents in the pools, which an interrupted removal has left."""
+        await self._client.ask("POST", f"/{self._names.every_pool}/_refresh")
+        terms = {"field": OWNER, "size": len(tenants)}
+        body = {"size": 0, "query": {"terms": {OWNER: tenants}}, "aggs": {"owners": {"terms": terms}}}
+        answer = await self._client.ask("POST", f"/{self._names.every_pool}/_search?allow_partial_search_results=false", body)
+        return [str(bucket["key"]) for bucket in msgspec.json.decode(answer)["aggregations"]["owners"]["buckets"]]
 
     def pooling(self, tenant: str, index: str) -> dict[str, Any]:
         """The action that makes the tenant's alias one of a pool: it filters, and leads to one shard."""

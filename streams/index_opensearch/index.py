@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 
 import msgspec
@@ -71,11 +71,10 @@ class OpenSearchIndex(SearchIndex):
         async with AsyncExitStack() as stack:
             for scope in sorted(entries, key=lambda scope: scope.tenant):
                 await stack.enter_async_context(self._locks[scope.tenant])
+            missing = await self._missing(entries)
             for scope, part in entries.items():
-                try:
-                    await self.check(scope)
-                except IndexMissing as error:
-                    written[scope] = Written(0, 0, deferred=tuple(part), trouble=str(error))
+                if scope in missing:
+                    written[scope] = Written(0, 0, deferred=tuple(part), trouble=str(missing[scope]))
                 else:
                     parts[Target(scope.tenant, self._names.alias(scope.tenant))] = part
             answers = await self._writer.write(parts) if parts else {}
@@ -85,6 +84,18 @@ class OpenSearchIndex(SearchIndex):
                 if written[scope].deferred:
                     self._tenants.forget(scope.tenant)
         return written
+
+    async def _missing(self, scopes: Iterable[TenantScope]) -> Mapping[TenantScope, IndexMissing]:
+        """Those who have no index; all that are not known are looked up together."""
+        unknown = [scope for scope in scopes if not self._tenants.ready(scope.tenant)]
+        answers = await asyncio.gather(*map(self.check, unknown), return_exceptions=True)
+        missing: dict[TenantScope, IndexMissing] = {}
+        for scope, answer in zip(unknown, answers, strict=True):
+            if isinstance(answer, IndexMissing):
+                missing[scope] = answer
+            elif answer is not None:
+                raise answer
+        return missing
 
     async def refresh(self, scope: TenantScope) -> None:
         """See the port."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from streams.errors import IndexMissing
 from streams.index_opensearch.client import Client, Refused
+from streams.index_opensearch.grouped import Grouped
 from streams.index_opensearch.names import Names, usable
 
-_SECONDS: Final = 120.0
-_TOGETHER: Final = 1_000
-"""Aliases made by one request: a change of the cluster's state costs much more than what is in it."""
+_MOST: Final = 100_000
 
 
 class _Has(msgspec.Struct, gc=False):
@@ -32,8 +32,7 @@ class Tenants:
         self._indexes: dict[str, str] = {}
         self._listed = False
         self._lock = asyncio.Lock()
-        self._asked: list[tuple[list[dict[str, Any]], asyncio.Future[None]]] = []
-        self._changing: asyncio.Task[None] | None = None
+        self._sought = Grouped(self._seek, most=_MOST)
 
     async def index_of(self, tenant: str) -> str:
         """The index behind the tenant's alias.
@@ -53,9 +52,14 @@ class Tenants:
 
     async def look(self, tenant: str) -> str | None:
         """The index behind the tenant's alias as it is now, whatever its version; None without one."""
-        self._indexes.pop(tenant, None)
-        self._indexes |= await self._list(self._names.alias(tenant))
-        return self._indexes.get(tenant)
+        index = await self._sought.ask(tenant)
+        self.note(tenant, index) if index else self.forget(tenant)
+        return index
+
+    def ready(self, tenant: str) -> bool:
+        """Whether it is known to have an index that can be used."""
+        index = self._indexes.get(tenant)
+        return index is not None and usable(index)
 
     def known(self, tenant: str) -> str | None:
         """What is remembered of it."""
@@ -69,40 +73,14 @@ class Tenants:
         """The alias has been made or changed."""
         self._indexes[tenant] = index
 
-    async def change(self, actions: list[dict[str, Any]]) -> None:
-        """Changes aliases, together with what others ask for meanwhile; the actions of one call at once or not at all."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._asked.append((actions, done))
-        if self._changing is None or self._changing.done():
-            self._changing = asyncio.create_task(self._change())
-        await asyncio.shield(done)
-
-    async def _change(self) -> None:
-        await asyncio.sleep(0)  # those who ask at the same time
-        while self._asked:
-            some, self._asked = self._asked[:_TOGETHER], self._asked[_TOGETHER:]
-            await self._together(some)
-
-    async def _together(self, some: list[tuple[list[dict[str, Any]], asyncio.Future[None]]]) -> None:
-        try:
-            changes = {"actions": [action for actions, _ in some for action in actions]}
-            await self._client.ask("POST", "/_aliases", changes, seconds=_SECONDS)
-        except Refused as error:
-            if len(some) > 1 and error.status in {400, 404}:  # one of them; the others have a right to their own answers
-                for one in some:
-                    await self._together([one])
-                return
-            _fail(some, error)
-        except Exception as error:  # noqa: BLE001 -- it is theirs who wait
-            _fail(some, error)
-        else:
-            for _, done in some:
-                if not done.done():
-                    done.set_result(None)
-
     async def indexes(self, pattern: str) -> list[str]:
         """The indexes whose names fit, whether an alias leads to them or not."""
         return list(await self._aliases(f"/{pattern}/_alias"))
+
+    async def _seek(self, tenants: Sequence[str]) -> Sequence[str | None]:
+        """One is asked for by its name, several by asking for all."""
+        found = await self._list(self._names.alias(tenants[0]) if len(set(tenants)) == 1 else self._names.aliases)
+        return [found.get(tenant) for tenant in tenants]
 
     async def _list(self, pattern: str) -> dict[str, str]:
         found = await self._aliases(f"/{self._names.everything}/_alias/{pattern}")
@@ -115,9 +93,3 @@ class Tenants:
             if error.status == 404:
                 return {}
             raise
-
-
-def _fail(some: list[tuple[list[dict[str, Any]], asyncio.Future[None]]], error: Exception) -> None:
-    for _, done in some:
-        if not done.done():
-            done.set_exception(error)
