@@ -16,7 +16,7 @@ class Missing(Exception):
 
 def root() -> Path:
     """The cache. Not in root's home, where a server that refuses to run as root could not read it."""
-    if named := os.environ.get("TENANTRY_SERVERS_CACHE"):
+    if named := os.environ.get("SERVERS_CACHE"):
         return Path(named)
     if os.geteuid() == 0:
         return Path("/var/tmp/tenantry-servers")
