@@ -106,9 +106,10 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
             for task in ending:
                 task.cancel()  # more than once: the first time, the main one begins to wait for the others
             _, ending = await asyncio.wait(ending, timeout=0.05)
-        self._message_accumulator.fail_all(kafka_errors.ProducerClosed())
         # What nobody waits for any more; asyncio would complain of errors that nobody has looked at.
-        waiters = [batch._drain_waiter for batch in chain(*self._message_accumulator._batches.values())]  # noqa: SLF001
+        batches = [*chain(*self._message_accumulator._batches.values()), *self._message_accumulator._pending_batches]  # noqa: SLF001
+        self._message_accumulator.fail_all(kafka_errors.ProducerClosed())
+        waiters = [waiter for batch in batches for waiter in (batch.future, batch._drain_waiter)]  # noqa: SLF001
         for waiter in (*working, *waiters, self._txn_manager.wait_for_transaction_end()):
             if waiter is not None:
                 waiter.add_done_callback(_look)
