@@ -72,6 +72,7 @@ class _Answer(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
+_encode = msgspec.json.Encoder().encode
 
 
 def header(index: str, *, routing: str = "") -> bytes:
@@ -80,9 +81,9 @@ def header(index: str, *, routing: str = "") -> bytes:
     return b'{"create":' + msgspec.json.encode(action)[:-3]
 
 
-def line(head: bytes, identity: str, document: bytes) -> bytes:
-    """The two lines that create the document, unless there is one of its id."""
-    return b"%b%b}}\n%b\n" % (head, msgspec.json.encode(identity), document)
+def line(head: bytes, identity: str, document: bytes, before: bytes = b"") -> bytes:
+    """The two lines that create the document, unless there is one of its id; with `before`, that stands for its first sign."""
+    return b"%b%b}}\n%b%b\n" % (head, _encode(identity), before, document[1:] if before else document)
 
 
 async def send(client: Client, lines: Sequence[bytes], *, through_aliases: bool) -> Sequence[Outcome]:

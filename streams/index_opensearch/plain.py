@@ -18,8 +18,8 @@ from streams.query.times import iso_to_ms
 from streams.search_index import Entry
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z", re.ASCII)
-_NUMBER = re.compile(rb'":\s*-?[0-9]+[.eE]')
-"""A number with a fraction or an exponent, outside of arrays."""
+_ODD_VALUE = re.compile(rb'"":|":\s*-?[0-9]+[.eE]')
+"""An empty key, or a number with a fraction or an exponent, outside of arrays."""
 _ODD_KEY = re.compile(rb'=[^"]*"\s*:')
 
 
@@ -74,13 +74,18 @@ _object = msgspec.json.Decoder(dict[str, Any]).decode
 
 def plain(tenant: str, entry: Entry) -> bytes | None:
     """The document as it is, with the adapter's fields and the position before it; None if it must be sent in the indexed form."""
+    before = what_comes_before(tenant, entry)
+    return None if before is None else before + entry.document[1:]
+
+
+def what_comes_before(tenant: str, entry: Entry) -> bytes | None:
+    """What `plain` puts in the place of the document's first brace."""
     document = entry.document
     if len(document) > MAX_TERM_CHARACTERS or b"\n" in document or b"\r" in document or not fits(entry):
         return None  # a line is a document
     try:
         event = _decode(document)
-        source = bytes(event.idp)
-        if not (_surely_plain(source) or _plain_terms(_object(source))):
+        if not (_surely_plain(document) or _plain_terms(_object(event.idp))):
             return None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
@@ -106,21 +111,21 @@ def plain(tenant: str, entry: Entry) -> bytes | None:
         f'"words":"{BETWEEN_VALUES.join(said)}"{message}}},'
         f'"{SOURCE_POSITION}":"{positions.render(entry.position)}",'
     )
-    return ours.encode() + document[1:]
+    return ours.encode()
 
 
-def _surely_plain(source: bytes) -> bool:
+def _surely_plain(document: bytes) -> bool:
     """Whether the source's object becomes the same terms in OpenSearch as the contract says; a no may be wrong.
 
     OpenSearch would keep numbers as they are written (`1.50`), and mix up `=` in keys, which stands between path and value.
     """
+    start = document.find(b'"idp":{')  # or before it, if a value looks so
     return (
-        source.startswith(b"{")
-        and b"\\" not in source
-        and b"[" not in source
-        and b'"":' not in source
-        and (b"=" not in source or _ODD_KEY.search(source) is None)
-        and _NUMBER.search(source) is None
+        start >= 0
+        and document.find(b"\\", start) < 0
+        and document.find(b"[", start) < 0
+        and (document.find(b"=", start) < 0 or _ODD_KEY.search(document, start) is None)
+        and _ODD_VALUE.search(document, start) is None
     )
 
 

@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+import msgspec
+
 from streams.errors import IndexUnavailable
 from streams.index_opensearch import bulk
 from streams.index_opensearch.bulk import WRITTEN, Fate, Outcome
 from streams.index_opensearch.client import Client, Refused
 from streams.index_opensearch.documents import identity
 from streams.index_opensearch.indexed import indexed
-from streams.index_opensearch.plain import plain
+from streams.index_opensearch.plain import what_comes_before
 from streams.search_index import Entry, Rejected, Written
 
 _MAX_DOCUMENTS: Final = 4_000
@@ -55,7 +57,7 @@ class _Tally:
         self.trouble = self.trouble or why
 
 
-class _Line(NamedTuple):
+class _Line(msgspec.Struct, frozen=True, gc=False):  # made for every event, and three times as fast as a tuple with names
     """A document on its way."""
 
     target: Target
@@ -132,15 +134,15 @@ class Writer:
         for target, entries in request:
             tenant, head = target.tenant, bulk.header(target.name, routing=target.routing)
             for entry in entries:
-                document = plain(tenant, entry)
-                as_it_is = document is not None
-                if document is None:
+                before, document = what_comes_before(tenant, entry), entry.document
+                if before is None:
                     try:
                         document = indexed(tenant, entry)
                     except ValueError as error:
                         tallies[tenant].rejected.append(Rejected(entry, str(error)))
                         continue
-                add(_Line(target, entry, as_it_is, bulk.line(head, identity(tenant, entry.event_id), document)))
+                data = bulk.line(head, identity(tenant, entry.event_id), document, before or b"")
+                add(_Line(target, entry, before is not None, data))
                 if len(lines) % _TURN == 0:
                     await asyncio.sleep(0)
         return lines
@@ -227,7 +229,8 @@ def _cut(entries: Sequence[Entry], tally: _Tally) -> list[list[Entry]]:
 
 
 def _in_indexed_form(lines: Sequence[_Line], tallies: Mapping[str, _Tally]) -> Iterator[_Line]:
-    for target, entry, _, _ in lines:
+    for line in lines:
+        target, entry = line.target, line.entry
         head = bulk.header(target.name, routing=target.routing)
         try:
             document = indexed(target.tenant, entry)
