@@ -11,7 +11,11 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def seconds(pids: Iterable[int]) -> float:
-    """CPU seconds that the processes have used so far, all their threads, in user and kernel mode."""
+    """CPU seconds that the processes have used so far, all their threads, in user and kernel mode.
+
+    Raises:
+        AssertionError: one has ended.
+    """
     return sum(_seconds(pid) for pid in pids)
 
 
@@ -25,4 +29,5 @@ def peak_mb(pid: int) -> float:
 def _seconds(pid: int) -> float:
     # The name, in parentheses, may hold spaces; utime and stime are the 14th and 15th field.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    assert fields[0] not in {"Z", "X"}, f"process {pid} has ended by itself"
     return (int(fields[11]) + int(fields[12])) / _TICKS

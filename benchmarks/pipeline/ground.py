@@ -68,6 +68,7 @@ def ground(tenants: int, *, pooled_from: int | None = None) -> Iterator[Ground]:
             raise MissingPeerError(f"Kafka and OpenSearch are needed: {error}") from error
         stack.enter_context(kafka)
         stack.enter_context(opensearch)
+        (directory / "data").mkdir(mode=0o700)
         indexes = Indexes(opensearch, _PREFIX)
         stack.callback(indexes.close)
         environment = {

@@ -52,7 +52,7 @@ def lap(indexes: Indexes, events: int, pipeline: AbstractContextManager[Sequence
         engines: the process ids of the servers.
 
     Raises:
-        AssertionError: it took too long.
+        AssertionError: it took too long, or a process ended.
     """
     indexes.settle()
     before = indexes.written()
@@ -65,8 +65,9 @@ def lap(indexes: Indexes, events: int, pipeline: AbstractContextManager[Sequence
             now = time.monotonic()
             if done >= events:
                 break
+            used = _cpu(watched)
             if not done:
-                start, first = now, _cpu(watched)
+                start, first = now, used
             limit = _FIRST_SECONDS if not done else _FIRST_SECONDS + events / _LEAST_PER_SECOND
             assert now - begun < limit, f"{done} of {events} events were written in {now - begun:.0f} s"
             time.sleep(_POLL_SECONDS)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections import Counter
 
 import pytest
 
 from benchmarks.delay import quantile
+from benchmarks.pipeline import cpu
 from benchmarks.pipeline.events import made, realms
 from benchmarks.pipeline.race import check
 from benchmarks.pipeline.sampler import OTHER, stage_of
@@ -68,3 +71,12 @@ def test_quantiles_of_counts() -> None:
     assert [quantile({1: 98, 5: 1, 9: 1}, share) for share in (0.5, 0.98, 0.99, 1.0)] == [1, 1, 5, 9]
     with pytest.raises(ValueError, match="nothing"):
         quantile({}, 0.5)
+
+
+def test_a_process_that_has_ended_is_noticed() -> None:
+    process = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(AssertionError, match="ended by itself"):
+        cpu.seconds([process.pid])
+    process.wait()
+    assert cpu.seconds([os.getpid()]) > 0
