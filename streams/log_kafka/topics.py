@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from streams.errors import LogUnavailable
 from streams.event_log import CONTROL, DEAD_LETTERS, IDP_EVENTS, STREAMS, TENANT_LOG
 from streams.log_kafka.connection import KafkaConnection
 from streams.log_kafka.names import Names
-from streams.log_kafka.troubles import REQUEST_MS, RETRY_SECONDS, WRITE_SECONDS, unavailable
+from streams.log_kafka.troubles import QUESTION_SECONDS, REQUEST_MS, RETRY_SECONDS, TROUBLES, WRITE_SECONDS, passes, unavailable
 
 _log = structlog.get_logger(__name__)
 _DAY_MS: Final = 24 * 60 * 60 * 1000
@@ -49,16 +50,26 @@ class Topics:
             LogUnavailable: Kafka is away, or a topic is not as it must be; the message says how to mend it.
         """
         with unavailable("open its topics"):
+            deadline = time.monotonic() + QUESTION_SECONDS
             async with asyncio.timeout(WRITE_SECONDS):
-                admin = AIOKafkaAdminClient(**self._connection.settings(), client_id="tenantry", request_timeout_ms=REQUEST_MS)
-                try:
-                    await admin.start()
-                    counts = await self._created(admin)
-                    await self._check_retention(admin)
-                finally:
-                    await admin.close()
-                await self._check_layout({stream: counts[stream] for stream in OF_RECORD})
-                return counts
+                while True:
+                    try:
+                        return await self._opened()
+                    except TROUBLES as error:  # a broker that is just being restarted is no reason not to start
+                        if not passes(error) or time.monotonic() > deadline:
+                            raise
+                    await asyncio.sleep(RETRY_SECONDS)
+
+    async def _opened(self) -> Mapping[str, int]:
+        admin = AIOKafkaAdminClient(**self._connection.settings(), client_id="tenantry", request_timeout_ms=REQUEST_MS)
+        try:
+            await admin.start()
+            counts = await self._created(admin)
+            await self._check_retention(admin)
+        finally:
+            await admin.close()
+        await self._check_layout({stream: counts[stream] for stream in OF_RECORD})
+        return counts
 
     async def _created(self, admin: Any) -> Mapping[str, int]:
         wanted = {self._names.topic(stream): self._new(stream) for stream in STREAMS}

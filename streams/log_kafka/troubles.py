@@ -73,7 +73,8 @@ def explained(doing: str, error: BaseException) -> LogUnavailable:
     elif isinstance(error, kafka_errors.MessageSizeTooLargeError | kafka_errors.RecordListTooLargeError):
         advice = "set the topic's max.message.bytes to 4194304"
     else:
-        advice = "check that its brokers run and can be reached; it is tried again"
+        # aiokafka says "unable to bootstrap" of a refused password, too.
+        advice = "check that its brokers run and can be reached, and the user name and password if there are any; it is tried again"
     return LogUnavailable(f"Kafka can't be used to {doing} ({what}); {advice}")
 
 

@@ -107,6 +107,6 @@ async def test_without_one_of_them_the_operator_is_told(secured: SecuredKafka, m
 
 
 async def test_a_wrong_password_is_called_one_and_never_shown(secured: SecuredKafka) -> None:
-    with pytest.raises(LogUnavailable) as refused:
+    with pytest.raises(LogUnavailable, match="user name and password") as refused:
         await everything(alice(secured, "wrong", "battery staple"))
     assert "battery staple" not in str(refused.value)
