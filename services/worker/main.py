@@ -10,7 +10,7 @@ import faust
 import structlog
 from prometheus_client import start_http_server
 
-from services.engines import open_log
+from services.engines import make_data, open_log
 from services.settings import Settings
 from services.worker.application import application
 from streams.errors import LogUnavailable
@@ -33,6 +33,7 @@ def run(settings: Settings) -> None:
     for name in _NOISY:
         # A line for each connection that they try; what matters of it we say ourselves.
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    make_data(settings)
     app, _ = application(settings)
     loop.run_until_complete(_topics(settings))
     faust.Worker(app, loop=loop, loglevel="CRITICAL", redirect_stdouts=False, quiet=True).execute_from_commandline()
