@@ -94,8 +94,8 @@ async def _wait(settings: Settings, log: EventLog, appended: Ingested, bar: Prog
         bar.update(task, completed=done, total=total or 1)
 
     try:
-        # Nobody serves this directory: do the work here.
-        async with work(settings, log, only=True) as worker:
+        # Nobody serves this directory, or any number may process: do the work here, too.
+        async with work(settings, log) as worker:
             await wait(log, appended, progress)
             return await outcome(log, worker.index, appended)
     except AlreadyRunning:
