@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from streams.errors import IndexMissing, IndexUnavailable, QueryError, StreamsError
@@ -28,13 +29,14 @@ def told(tenant: str, refused: Refused) -> StreamsError:
     )
 
 
-def _causes(answer: Any) -> list[str]:
-    error = answer.get("error") if isinstance(answer, dict) else None
-    if not isinstance(error, dict):
-        return []
-    found = [str(cause.get("type", "")) for cause in error.get("root_cause", ()) if isinstance(cause, dict)]
-    inner = error.get("caused_by")
-    while isinstance(inner, dict) and len(found) < 10:
-        found.append(str(inner.get("type", "")))
-        inner = inner.get("caused_by")
-    return found
+def _causes(answer: Any) -> Iterator[str]:
+    """The types of all errors in an answer: what matters may be deep in that of a shard."""
+    stack = [answer]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if isinstance(kind := value.get("type"), str):
+                yield kind
+            stack += value.values()
+        elif isinstance(value, list):
+            stack += value
