@@ -28,6 +28,8 @@ async def replay(
     scope: TenantScope,
     progress: Callable[[int], None],
     before_swap: Callable[[int], Awaitable[None]] = _nothing,
+    *,
+    pooled: bool = False,
 ) -> int:
     """Fills a new index from the whole log of the tenant and swaps it in; the old one answers until then.
 
@@ -37,12 +39,13 @@ async def replay(
         scope: the tenant.
         progress: is told how many events are done.
         before_swap: is told up to which offset (not included) the new index holds the log, before it takes the old one's place.
+        pooled: whether the new index may be shared, as the tenant was registered: a lost one can't be asked.
 
     Returns:
         How many events the index has.
     """
     done = indexed = start = 0
-    async with index.rebuild(scope) as generation:
+    async with index.rebuild(scope, pooled=pooled) as generation:
         chunk: list[Entry] = []
         while records := await log.read(TENANT_LOG, key=scope.tenant, start=start, limit=_RECORDS):
             start = records[-1].offset + 1

@@ -129,7 +129,7 @@ class CatchUp:
             # Once more: another process may have caught up, in the old index, and closed it.
             await self._backlogs.open([scope.tenant], partition, reached)
 
-        return await replay(self._log, self._index, scope, progress, before_swap)
+        return await replay(self._log, self._index, scope, progress, before_swap, pooled=self._processor.pooled(scope))
 
     async def _close(self, scope: TenantScope, backlog: Backlog) -> bool:
         start = backlog.offset

@@ -100,6 +100,10 @@ class IndexProcessor(Processor):
                     await self._index.prepare(scope, pooled=self._pooled(scope.tenant))
             self._prepared.add(scope.tenant)
 
+    def pooled(self, scope: TenantScope) -> bool:
+        """Whether the tenant is registered as sharing an index."""
+        return self._pooled(scope.tenant)
+
     async def check(self, scope: TenantScope) -> None:
         """Returns if the tenant has an index.
 
@@ -133,7 +137,7 @@ class IndexProcessor(Processor):
             scope: the tenant.
             progress: is told how many events are done.
         """
-        return await replay(self._log, self._index, scope, progress)
+        return await replay(self._log, self._index, scope, progress, pooled=self.pooled(scope))
 
     async def drop(self, scope: TenantScope) -> None:
         """Removes the tenant's index for good."""

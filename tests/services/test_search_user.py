@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from streams.scope import TenantScope
 from tests import engines
 from tests.platforms import Site, site
 
@@ -69,6 +70,16 @@ async def test_a_revoked_user_is_let_in_no_longer_and_its_traces_are_in_the_log(
     answer = await real.operator.get("/v1/tenants/acme/events", params={"q": "event.action:search_user_*", "sort": "oldest"})
     assert [event["event.action"] for event in answer.json()["events"]] == ["search_user_granted"] * 2 + ["search_user_revoked"]
     assert second["password"] not in json.dumps(answer.json())
+
+
+async def test_a_pooled_tenant_whose_index_was_lost_is_pooled_again(real: Site) -> None:
+    scope = TenantScope("hooli")
+    await real.platform.index.drop(scope)
+    await real.platform.catch_up.rebuild(scope)
+    assert real.platform.direct_access is not None
+    assert await real.platform.direct_access.grant(scope) is None, "only who shares an index gets no user"
+    answer = await real.operator.get("/v1/tenants/hooli/events", params={"q": "event.provider:okta"})
+    assert [event["event.id"] for event in answer.json()["events"]] == ["hooli-1"]
 
 
 @engines.embedded
