@@ -49,6 +49,7 @@ _PASSING: Final = (  # aiokafka does not call them retriable, because with the s
     kafka_errors.ProducerClosed,
     kafka_errors.CommitFailedError,
     kafka_errors.IllegalStateError,
+    kafka_errors.UnknownError,  # also what it calls each code that it does not know, such as PRODUCER_FENCED and TRANSACTION_ABORTABLE
 )
 
 
@@ -80,4 +81,6 @@ def explained(doing: str, error: BaseException) -> LogUnavailable:
 
 def passes(error: BaseException | None) -> bool:
     """Whether trying again can help."""
+    if type(error) is kafka_errors.KafkaError:
+        return True  # the producer's own task has ended by an answer that it does not expect; another producer may get another one
     return not isinstance(error, kafka_errors.KafkaError) or bool(error.retriable) or isinstance(error, _PASSING)

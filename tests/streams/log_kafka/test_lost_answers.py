@@ -1,11 +1,13 @@
-"""A commit whose answer is lost: what happened is found out, and nothing happens twice or not at all."""
+"""A commit whose answer is lost, or makes no sense: what happened is found out, and nothing happens twice or not at all."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
+from aiokafka.producer.sender import EndTxnHandler
 
 from streams.errors import Changed, Overtaken
 from streams.event_log import CONTROL, IDP_EVENTS, TENANT_LOG, Batch, NewRecord, Subscription
@@ -15,23 +17,37 @@ from streams.log_kafka.producer import Producer
 from tests.streams.log_kafka.conftest import Opening
 
 Lose = Callable[[str], None]
+PRODUCER_FENCED = 90
+"""A broker answers so where another has just taken the id; aiokafka does not know the code, and its sender ends."""
 
 
 @pytest.fixture
 def lose(monkeypatch: pytest.MonkeyPatch) -> Lose:
-    """Makes the next commit's answer get lost: of a commit that happened, or of one that did not."""
-    commit = Producer.commit_transaction
+    """Makes the next commit's answer get lost, of a commit that happened or of one that did not; or be a code that is not known."""
+    commit, end = Producer.commit_transaction, EndTxnHandler.do
     losing: list[str] = []
 
     async def losing_commit(self: Producer) -> None:
-        what = losing.pop() if losing else None
+        what = losing.pop() if losing and "answered" not in losing[0] else None
         if what != "unasked":
             await commit(self)
         if what is not None:
             raise TimeoutError
 
+    async def losing_end(self: EndTxnHandler, node: int) -> bool:
+        what = losing.pop() if losing else None
+        if what == "asked, answered":
+            await self._sender.client.send(node, self.create_request(), group=self.group)
+        if what is not None:
+            self.handle_response(SimpleNamespace(error_code=PRODUCER_FENCED))
+        return bool(await end(self, node))
+
     monkeypatch.setattr(Producer, "commit_transaction", losing_commit)
+    monkeypatch.setattr(EndTxnHandler, "do", losing_end)
     return losing.append
+
+
+each_loss = pytest.mark.parametrize("what", ["asked", "unasked", "asked, answered", "unasked, answered"])
 
 
 def new(value: str, key: str | None = "acme", stream: str = TENANT_LOG) -> NewRecord:
@@ -50,7 +66,7 @@ async def first(subscription: Subscription) -> Batch:
             return batch
 
 
-@pytest.mark.parametrize("what", ["asked", "unasked"])
+@each_loss
 async def test_an_append_is_there_once(log: KafkaEventLog, lose: Lose, what: str) -> None:
     await log.append([new("before")])
     lose(what)
@@ -59,7 +75,7 @@ async def test_an_append_is_there_once(log: KafkaEventLog, lose: Lose, what: str
     assert list(await log.read(TENANT_LOG, key="acme", start=appended[0].offset)) == list(appended)
 
 
-@pytest.mark.parametrize("what", ["asked", "unasked"])
+@each_loss
 async def test_a_conditional_append_is_there_once(log: KafkaEventLog, lose: Lose, what: str) -> None:
     lose(what)
     [one] = await log.append_if_unchanged([new("a", stream=CONTROL)], last=None)
@@ -69,7 +85,7 @@ async def test_a_conditional_append_is_there_once(log: KafkaEventLog, lose: Lose
     assert await values(log, CONTROL) == ["a", "b"]
 
 
-@pytest.mark.parametrize("what", ["asked", "unasked"])
+@each_loss
 async def test_an_advance_happens_once(log: KafkaEventLog, lose: Lose, what: str) -> None:
     await log.append([new("raw", stream=IDP_EVENTS)])
     async with log.follow(IDP_EVENTS, "router") as subscription:
