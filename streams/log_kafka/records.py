@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from streams.event_log import NewRecord, Record
 
 MAX_RECORD_BYTES: Final = (4 << 20) - (64 << 10)
 """Key, headers and value of one record: what fits into the topics' `max.message.bytes` with the batch's own header."""
+
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+"""The headers of most raw events."""
 
 
 class Addressed(NamedTuple):
@@ -60,6 +65,6 @@ def read(stream: str, record: Any) -> Record:
         record.offset,
         record.key.decode(errors="replace") if record.key is not None else None,
         record.value or b"",
-        {name: (value or b"").decode(errors="replace") for name, value in record.headers},
+        {name: (value or b"").decode(errors="replace") for name, value in record.headers} if record.headers else _NONE,
         record.timestamp,
     )

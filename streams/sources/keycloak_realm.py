@@ -16,6 +16,10 @@ def realm_selectors(raw: Mapping[str, Any]) -> tuple[Selector, ...]:
 
     Never `authDetails.realmId`, which is the administrator's realm: usually `master`.
     """
-    realm_id = Selector("realm_id", required_text(raw, "realmId"))
-    realm = text(raw, "realmName")
-    return (realm_id,) if realm is None else (realm_id, Selector("realm", realm))
+    return selectors(required_text(raw, "realmId"), text(raw, "realmName"))
+
+
+def selectors(realm_id: str, realm: str | None) -> tuple[Selector, ...]:
+    """A realm's id, and its name where it is known."""
+    strongest = Selector("realm_id", realm_id)
+    return (strongest,) if realm is None else (strongest, Selector("realm", realm))

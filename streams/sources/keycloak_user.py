@@ -59,7 +59,7 @@ def normalise(raw: Mapping[str, Any]) -> Normalised:
         id=identity(text(raw, "id")),
         time=milliseconds(raw, "time"),
         action=kind.lower(),
-        category=_remembered(kind) if len(kind) <= _LONGEST else _category(kind),
+        category=category(kind),
         outcome="success" if raw.get("error") is None else "failure",
         dataset=DATASET,
         reason=text(raw, "error"),
@@ -69,6 +69,11 @@ def normalise(raw: Mapping[str, Any]) -> Normalised:
         session_id=text(raw, "sessionId"),
         source_ip=text(raw, "ipAddress"),
     )
+
+
+def category(kind: str) -> str:
+    """The ECS category of a type of events."""
+    return _remembered(kind) if len(kind) <= _LONGEST else _category(kind)
 
 
 def _category(kind: str) -> str:
