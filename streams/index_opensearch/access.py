@@ -2,8 +2,10 @@
 
 A tenant's user reads the tenant's own index, whichever generation it is. There is none for a pooled tenant: the security plugin decides by
 the index behind an alias, not by its filter, and its rules on documents do not hold (in 2.19.4, a `global` aggregation counts what
-they hide). Who wants a user of its own gets an index of its own first, by a rebuild. Roles of one user are added to each other, so a
-tenant's user has this one role.
+they hide). Who wants a user of its own gets an index of its own first, by a rebuild.
+
+Roles of one user are added to each other, so we give a tenant's user this one role. A mapping of `*` gives it others: of those that the
+plugin brings, `own_index` is mapped so, and the user's name makes that worth nothing (see `streams.index_opensearch.names`).
 """
 
 from __future__ import annotations
@@ -29,7 +31,12 @@ _REQUESTS: Final = ["indices:data/read/mget", "indices:data/read/msearch"]
 
 
 def service_role(prefix: str) -> dict[str, Any]:
-    """The role that Tenantry's own user needs, as the security plugin's API takes it: its own indexes, and nothing else."""
+    """The role that Tenantry's own user needs, as the security plugin's API takes it: its own indexes, and nothing else.
+
+    Args:
+        prefix: what the names of its indexes begin with. Not those of another installation, whose prefix may begin with this one.
+    """
+    names = Names(prefix, pools=1)
     actions = [
         "indices:admin/aliases",
         "indices:admin/aliases/get",
@@ -46,7 +53,7 @@ def service_role(prefix: str) -> dict[str, Any]:
     return {
         "description": "What Tenantry does: to its own indexes, and nobody else's",
         "cluster_permissions": ["indices:data/write/bulk"],
-        "index_permissions": [{"index_patterns": [f"{prefix}-*"], "allowed_actions": actions}],
+        "index_permissions": [{"index_patterns": [names.aliases, names.every_pool], "allowed_actions": actions}],
     }
 
 
@@ -76,7 +83,7 @@ class TenantAccess(DirectAccess):
             raise IndexMissing(scope.tenant)
         if self._names.pooled(index):
             return None
-        name = self._name(scope)
+        name = self._names.reader(scope.tenant)
         password = secrets.token_urlsafe(24) + "-Aa1"  # whatever kinds of signs the plugin is told to ask for
         # The user last: without its role it could do nothing, without its mapping neither.
         await self._put("roles", name, self._role(scope))
@@ -92,7 +99,7 @@ class TenantAccess(DirectAccess):
         """Ends the tenant's user, if there is one."""
         for kind in ("internalusers", "rolesmapping", "roles"):
             try:
-                await self._client.ask("DELETE", f"{_API}/{kind}/{self._name(scope)}")
+                await self._client.ask("DELETE", f"{_API}/{kind}/{self._names.reader(scope.tenant)}")
             except Refused as error:
                 if error.status != 404:
                     raise self._told(error) from None
@@ -100,9 +107,6 @@ class TenantAccess(DirectAccess):
     async def close(self) -> None:
         """Closes the connections."""
         await self._client.close()
-
-    def _name(self, scope: TenantScope) -> str:
-        return f"{self._names.alias(scope.tenant)}-reader"
 
     def _role(self, scope: TenantScope) -> dict[str, Any]:
         own = {"index_patterns": [self._names.generations(scope.tenant)], "allowed_actions": _READ}

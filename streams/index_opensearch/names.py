@@ -3,9 +3,14 @@
     PREFIX-t-<tenant>                       the tenant's alias: all that anybody reads or writes through
     PREFIX-t-<tenant>_g<n>_<fingerprint>    a generation of the tenant's own index
     PREFIX-pool-<n>_g1_<fingerprint>        an index that pooled tenants share
+    PREFIX-t-<tenant>-Reader                the tenant's own user, and the role that it has
 
 A tenant id has no underscore, so no tenant's alias or pattern is another's; neither has a prefix, nor may `t` or `pool` be one of its
-words, so no prefix's pattern holds another's indexes. The fingerprint is that of the mapping: an index of another one counts as missing.
+words, so no prefix's patterns hold another's indexes, even if it begins like it. The fingerprint is that of the mapping: an index of
+another one counts as missing.
+
+The security plugin lets everybody do everything to the index or alias that is called like themselves (its role `own_index`, unless somebody
+has unmapped it). Indexes have no upper-case letters, nor have our aliases: so nothing is called like a tenant's user.
 """
 
 from __future__ import annotations
@@ -45,10 +50,14 @@ class Names:
         """The tenant's alias."""
         return f"{self.prefix}-t-{tenant}"
 
+    def reader(self, tenant: str) -> str:
+        """The tenant's own user, and its role."""
+        return f"{self.alias(tenant)}-Reader"
+
     @property
     def everything(self) -> str:
-        """The pattern of all indexes."""
-        return f"{self.prefix}-*"
+        """All indexes, and all aliases: the patterns of both, as a path takes them. `PREFIX-*` would hold those of longer prefixes."""
+        return f"{self.aliases},{self.every_pool}"
 
     @property
     def aliases(self) -> str:

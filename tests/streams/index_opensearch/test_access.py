@@ -8,10 +8,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from streams.errors import IndexMissing, IndexUnavailable
-from streams.index_opensearch import OpenSearchConnection, TenantAccess
+from streams.index_opensearch import OpenSearchConnection, OpenSearchIndex, TenantAccess, service_role
+from streams.scope import TenantScope
 from tests.contract.search_index import ACME, GLOBEX, event
 from tests.servers.opensearch import OpenSearch
 from tests.streams.index_opensearch.engine import Here, on
+
+_SECURITY = "_plugins/_security/api"
 
 
 class Granted(NamedTuple):
@@ -87,6 +90,54 @@ async def test_may_not_write_list_or_administrate(granted: Granted) -> None:
         ("POST", "_aliases", {"actions": [{"add": {"index": granted.here.names()[0], "alias": f"{prefix}-mine"}}]}),
     ):
         assert granted.status(method, path, body) in {400, 403, 405}, path
+
+
+async def test_its_name_gives_it_nothing(granted: Granted) -> None:
+    """The plugin's `own_index`, which everybody has who is not kept from it, takes in all of the index or alias of a user's name."""
+    name, prefix = granted.auth[0], granted.here.prefix
+    mapped = granted.here.server.ask("GET", "_plugins/_security/api/rolesmapping/own_index")
+    assert mapped["own_index"]["users"] == ["*"], "or this shows nothing"
+    reader = TenantScope("acme-reader")  # whose alias was the name of acme's user once
+    await granted.here.index.prepare(reader, pooled=True)
+    await granted.here.index.write({reader: [event(1, user_name="bobbie")]})
+    await granted.here.index.refresh(reader)
+    assert granted.status("POST", f"{prefix}-t-acme-reader/_search") == 403
+    assert granted.status("PUT", f"{prefix}-t-acme-reader/_doc/x", {}) == 403
+
+    victim = {"aliases": {f"{prefix}-t-victim": {"is_write_index": True}}}
+    mine = [{"add": {"index": granted.here.names()[0], "alias": name}}]
+    assert granted.status("PUT", name.lower()) == 403
+    assert granted.status("PUT", name.lower(), victim) == 403
+    assert granted.status("PUT", name) == 400, "no index can be called so"
+    assert granted.status("PUT", name, victim) in {400, 403}
+    assert granted.status("POST", "_aliases", {"actions": mine}) == 403
+    assert granted.status("POST", f"{name}/_search") in {403, 404}
+    assert not [index for index in granted.here.names() if "eader" in index]
+
+
+async def test_one_installation_reaches_nothing_of_another_whose_prefix_begins_like_its_own(opensearch: OpenSearch) -> None:
+    async with on(opensearch) as here, on(opensearch, f"{here.prefix}-eu") as other:
+        name, password = here.prefix, "Pass-word-of-the-shorter-1"
+        server = here.server
+        server.ask("PUT", f"{_SECURITY}/roles/{name}", service_role(name))
+        server.ask("PUT", f"{_SECURITY}/internalusers/{name}", {"password": password, "opendistro_security_roles": [name]})
+        await other.index.prepare(GLOBEX)
+        await other.index.prepare(ACME, pooled=True)
+        as_service = OpenSearchConnection.from_url(
+            f"opensearch://{name}@127.0.0.1:{server.port}/{name}?tls=true&cafile={server.ca}", password
+        )
+        index = OpenSearchIndex(as_service)
+        for scope, pooled in ((GLOBEX, False), (ACME, True)):
+            with pytest.raises(IndexMissing):
+                await index.check(scope)
+            await index.prepare(scope, pooled=pooled)
+            await index.check(scope)
+        await index.close()
+        for theirs in other.names():
+            for method, path in (("GET", f"{theirs}/_doc/x"), ("POST", f"{theirs}/_search"), ("DELETE", theirs)):
+                assert server.request(method, path, auth=(name, password)).status_code == 403, path
+        for kind in ("internalusers", "roles"):
+            server.ask("DELETE", f"{_SECURITY}/{kind}/{name}")
 
 
 async def test_goes_on_reading_after_a_rebuild_and_sees_nothing_in_a_pool(granted: Granted) -> None:
