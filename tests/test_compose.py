@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import stat
@@ -9,11 +10,13 @@ import subprocess
 from importlib.metadata import requires
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from services.settings import Settings
+from streams.index_opensearch import service_role
 from tests.deploy.engines import make_secrets
 from tests.servers.kafka import VERSION as KAFKA
 from tests.servers.opensearch import SECURED as OPENSEARCH
@@ -114,6 +117,16 @@ def test_no_secret_is_in_any_file_of_deploy() -> None:
     for path in (ROOT / "deploy").rglob("*"):
         if path.is_file() and "secrets" not in path.relative_to(ROOT / "deploy").parts:
             assert not re.search(r"PRIVATE KEY|password *[=:] *\"?[\w-]{8,}", path.read_text()), path
+
+
+def test_opensearch_gives_the_services_user_what_it_needs_and_nobody_anything_by_default() -> None:
+    url = COMPOSE["x-settings"]["TENANTRY_INDEX_URL"]
+    assert urlsplit(url).path == "/tenantry"
+    assert json.loads((ROOT / "deploy/opensearch/tenantry-role.json").read_text()) == service_role("tenantry")
+    places = {place: file.rpartition("/")[2] for file, place in mounts("opensearch")}
+    for file in ("internal_users.yml", "roles_mapping.yml"):
+        assert places[f"/usr/share/opensearch/config/opensearch-security/{file}"] == file
+        assert set(yaml.safe_load((ROOT / "deploy/opensearch" / file).read_text())) == {"_meta"}
 
 
 def test_every_setting_is_one() -> None:

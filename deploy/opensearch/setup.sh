@@ -9,6 +9,8 @@ api=_plugins/_security/api
 user() { # NAME PASSWORD_FILE ROLES BACKEND_ROLES
 	printf '{"password": "%s", "opendistro_security_roles": [%s], "backend_roles": [%s]}' "$(cat "$2")" "$3" "$4" | ask PUT "$api/internalusers/$1"
 }
+# What roles_mapping.yml says is read by an empty OpenSearch only: this is for one that was started before.
+echo '{"users": []}' | ask PUT "$api/rolesmapping/own_index"
 ask PUT "$api/roles/tenantry" < "$(dirname "$0")/tenantry-role.json"
 user tenantry "$SECRETS/tenantry/opensearch-password" '"tenantry"' ''
 user kibanaserver "$SECRETS/dashboards/password" '"kibana_server"' ''

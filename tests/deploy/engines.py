@@ -115,7 +115,8 @@ class OpenSearch(Deployed):
         options.write_text("\n".join(line for line in options.read_text().splitlines() if "logs/" not in line))
         security = self._config / "opensearch-security"
         shutil.copytree(self._home / "plugins/opensearch-security/config", security)
-        shutil.copy(ROOT / "deploy/opensearch/internal_users.yml", security)
+        for file in ("internal_users.yml", "roles_mapping.yml"):
+            shutil.copy(ROOT / "deploy/opensearch" / file, security)
         (self._config / "certificates").mkdir()
         for file in ("ca.pem", "opensearch/opensearch.pem", "opensearch/opensearch-key.pem"):
             shutil.copy(self.secrets / file, self._config / "certificates")

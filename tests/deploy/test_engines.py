@@ -126,9 +126,15 @@ def test_opensearch_gives_the_role_its_own_indexes_and_nothing_else(opensearch: 
     assert opensearch.give_users().returncode == 0, "it may run again"
     password = (opensearch.secrets / "tenantry/opensearch-password").read_text()
     with client(opensearch, auth=("tenantry", password)) as role:
-        assert role.put("/tenantry-t-acme").is_success
+        assert role.put("/tenantry-t-acme", json={"mappings": {"dynamic": False}}).is_success
         assert role.post("/tenantry-t-acme/_doc", json={"a": 1}).is_success
-        for method, path in (("PUT", "/other"), ("GET", "/.opendistro_security/_search"), ("GET", "/_plugins/_security/api/internalusers")):
+        for method, path in (
+            ("PUT", "/other"),
+            ("PUT", "/tenantry"),
+            ("PUT", "/tenantry-eu-t-acme"),
+            ("GET", "/.opendistro_security/_search"),
+            ("GET", "/_plugins/_security/api/internalusers"),
+        ):
             assert role.request(method, path).status_code == 403, path
     for name, given in {"admin": "admin", "tenantry": "wrong", "kibanaserver": "kibanaserver"}.items():
         with client(opensearch, auth=(name, given)) as stranger:
@@ -136,6 +142,9 @@ def test_opensearch_gives_the_role_its_own_indexes_and_nothing_else(opensearch: 
     with client(opensearch) as anonymous:
         assert anonymous.get("/").status_code == 401
         assert anonymous.get("/_plugins/_security/health").json()["status"] == "UP", "what its health check asks"
+    with client(opensearch, auth=("admin", (opensearch.secrets / "opensearch/admin-password").read_text())) as admin:
+        mapped = admin.get("/_plugins/_security/api/rolesmapping").json()
+    assert [name for name, to in mapped.items() if to["users"] or to["backend_roles"] or to["hosts"]] == [], "nobody has a role by default"
     dashboards = yaml.safe_load((opensearch.secrets / "dashboards/opensearch_dashboards.yml").read_text())
     with client(opensearch, auth=(dashboards["opensearch.username"], dashboards["opensearch.password"])) as server:
         assert server.put("/.kibana_1").is_success
