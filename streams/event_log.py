@@ -84,7 +84,8 @@ class Subscription(AbstractAsyncContextManager["Subscription"], Protocol):
             The outputs as they stand in the log.
 
         Raises:
-            Overtaken: another follower of the group has moved the cursor; nothing was written.
+            Overtaken: another follower of the group has moved the cursor; nothing was written. Drop the batch; `next` goes on behind
+                that follower.
             LogUnavailable: nothing was written; try again.
             ValueError: the subscription has no group.
         """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -11,7 +10,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from streams.errors import Overtaken
-from streams.event_log import EventLog, Subscription
+from streams.event_log import Batch, EventLog, Subscription
 from streams.metrics import PROCESSOR_LAG, PROCESSOR_RETRIES
 from streams.processors.processor import Processor
 
@@ -25,7 +24,8 @@ class Runner:
     """Runs each processor as a follower of its stream.
 
     Batches are large when there is a backlog, because what a search index costs most is a commit for each tenant of a batch, and
-    because the router can put into one segment only what it sees of a tenant in one batch of single events.
+    because the router can put into one segment only what it sees of a tenant in one batch of single events. A processor that can
+    (`Processor.at_once`) gets small batches of several partitions at the same time, so that its engine is not idle between them.
 
     A batch that fails is tried again until it succeeds: nothing is passed over, whatever the reason. A stop lets the batches
     under way finish.
@@ -38,7 +38,7 @@ class Runner:
         self._max_bytes = max_bytes
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._trouble: dict[str, str] = {}
+        self._trouble: dict[tuple[str, int | None], str] = {}
 
     def start(self) -> None:
         """Starts the processors."""
@@ -53,7 +53,7 @@ class Runner:
     def trouble(self) -> dict[str, str]:
         """For each processor that is not doing its work, why: what it tries again, or that it has ended."""
         ended = {task.get_name(): "it has ended; see the log" for task in self._tasks if task.done()}
-        return {**self._trouble, **ended}
+        return {**{name: why for (name, _), why in self._trouble.items()}, **ended}
 
     async def lag(self) -> dict[str, int]:
         """For each processor, how many records of its stream are before it (with the gaps, if there are any)."""
@@ -66,41 +66,45 @@ class Runner:
         return lags
 
     async def _run(self, processor: Processor) -> None:
-        while not self._stopping.is_set():
-            with contextlib.suppress(Overtaken):
-                async with self._log.follow(
-                    processor.stream, processor.name, max_records=self._max_records, max_bytes=self._max_bytes
-                ) as subscription:
-                    await self._follow(processor, subscription)
+        async with self._log.follow(
+            processor.stream, processor.name, max_records=self._max_records, max_bytes=self._max_bytes
+        ) as subscription:
+            under_way = _UnderWay(processor.at_once, self._max_bytes)
+            while not self._stopping.is_set():
+                batch = await self._retried(processor, None, lambda: self._unless_stopped(subscription.next()))
+                if batch is not None:
+                    under_way.start(batch, partial(self._handle, processor, subscription, batch))
+                    await under_way.room()
+            await under_way.all()
 
-    async def _follow(self, processor: Processor, subscription: Subscription) -> None:
-        while not self._stopping.is_set():
-            batch = await self._retried(processor, lambda: self._unless_stopped(subscription.next()))
-            if batch is None:
-                return
-            outputs = await self._retried(processor, partial(processor.process, batch)) if batch.records else ()
-            if outputs is None:
-                return
-            await self._retried(processor, partial(subscription.advance, batch, outputs))
+    async def _handle(self, processor: Processor, subscription: Subscription, batch: Batch) -> None:
+        try:
+            retried = partial(self._retried, processor, batch.partition)
+            outputs = await retried(partial(processor.process, batch)) if batch.records else ()
+            if outputs is not None:
+                await retried(partial(subscription.advance, batch, outputs))
+        except Overtaken as error:  # somebody else has it now, and this one goes on behind them
+            _log.info("batch_overtaken", processor=processor.name, partition=batch.partition, offset=batch.start, why=str(error))
 
-    async def _retried(self, processor: Processor, action: Callable[[], Awaitable[T]]) -> T | None:
+    async def _retried(self, processor: Processor, partition: int | None, action: Callable[[], Awaitable[T]]) -> T | None:
         """What the action answers once it succeeds; None if the runner is stopped before."""
         delay = _FIRST_RETRY_SECONDS
-        while True:
-            try:
-                answer = await action()
-            except Overtaken:
-                raise
-            except Exception as error:  # noqa: BLE001 -- whatever it is, going on would lose the batch
-                self._trouble[processor.name] = "it fails and tries again; see the log"  # which may name tenants; this is public
-                PROCESSOR_RETRIES.labels(processor.name).inc()
-                _log.warning("processor_retries", processor=processor.name, error=str(error), kind=type(error).__name__, delay=delay)
-            else:
-                self._trouble.pop(processor.name, None)
-                return answer
-            if await self._unless_stopped(asyncio.sleep(delay, result=True)) is None:
-                return None
-            delay = min(delay * 2, _LONGEST_RETRY_SECONDS)
+        what = processor.name, partition
+        try:
+            while True:
+                try:
+                    return await action()
+                except Overtaken:
+                    raise
+                except Exception as error:  # noqa: BLE001 -- whatever it is, going on would lose the batch
+                    self._trouble[what] = "it fails and tries again; see the log"  # which may name tenants; this is public
+                    PROCESSOR_RETRIES.labels(processor.name).inc()
+                    _log.warning("processor_retries", processor=processor.name, error=str(error), kind=type(error).__name__, delay=delay)
+                if await self._unless_stopped(asyncio.sleep(delay, result=True)) is None:
+                    return None
+                delay = min(delay * 2, _LONGEST_RETRY_SECONDS)
+        finally:
+            self._trouble.pop(what, None)
 
     async def _unless_stopped(self, waiting: Coroutine[Any, Any, T]) -> T | None:
         """What is waited for, which can be given up safely; None if the runner is stopped before."""
@@ -114,3 +118,42 @@ class Runner:
             if not task.done():
                 task.cancel()
                 await asyncio.wait((task,))
+
+
+class _UnderWay:
+    """The batches that are under way: those of a partition one after another, and of all partitions no more than fit in one large batch."""
+
+    def __init__(self, at_once: int, max_bytes: int) -> None:
+        self._at_once = at_once
+        self._max_bytes = max_bytes
+        self._tasks: dict[asyncio.Task[None], int] = {}
+        self._last: dict[int, asyncio.Task[None]] = {}
+
+    def start(self, batch: Batch, handle: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Handles the batch, once its partition's batches before it are handled."""
+        task = asyncio.create_task(self._after(self._last.get(batch.partition), handle))
+        self._tasks[task] = sum(len(record.value) for record in batch.records)
+        self._last[batch.partition] = task
+
+    async def room(self) -> None:
+        """Returns when another batch may start."""
+        while len(self._tasks) >= self._at_once or sum(self._tasks.values()) >= self._max_bytes:
+            await self._some(asyncio.FIRST_COMPLETED)
+
+    async def all(self) -> None:
+        """Returns when nothing is under way."""
+        while self._tasks:
+            await self._some(asyncio.ALL_COMPLETED)
+
+    async def _some(self, when: str) -> None:
+        done, _ = await asyncio.wait(self._tasks, return_when=when)
+        for task in done:
+            del self._tasks[task]
+            task.result()
+        self._last = {partition: task for partition, task in self._last.items() if not task.done()}
+
+    @staticmethod
+    async def _after(before: asyncio.Task[None] | None, handle: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        await handle()

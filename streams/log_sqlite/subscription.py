@@ -80,7 +80,11 @@ class SqliteSubscription(Subscription):
             )
             return [database.insert(connection, new, now) for new in outputs]
 
-        appended: Sequence[Record] = await self._writer.run(operation)
+        try:
+            appended: Sequence[Record] = await self._writer.run(operation)
+        except Overtaken:
+            self._place = None  # behind whoever moved the cursor
+            raise
         return appended
 
     def _read(self, connection: sqlite3.Connection) -> list[Record]:

@@ -41,6 +41,7 @@ class IndexProcessor(Processor):
 
     name: ClassVar[str] = "index"
     stream: ClassVar[str] = TENANT_LOG
+    at_once: ClassVar[int] = 4
 
     def __init__(
         self,

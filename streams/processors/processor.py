@@ -14,10 +14,12 @@ class Processor(Protocol):
     Attributes:
         name: the group's name.
         stream: what it follows.
+        at_once: how many batches, of different partitions and therefore of different keys, it may be given at the same time.
     """
 
     name: ClassVar[str]
     stream: ClassVar[str]
+    at_once: ClassVar[int] = 1
 
     async def process(self, batch: Batch) -> Sequence[NewRecord]:
         """Has its effects, durably, and answers what is to be appended together with the group's cursor.

@@ -261,7 +261,12 @@ class EventLogContract:
                     await other.advance(theirs, [new("theirs")])
                     with pytest.raises(Overtaken):
                         await one.advance(mine, [new("mine")])
-                    assert await self.values(here) == ["theirs"]
+                    await here.append([new("raw too", key=None, stream=IDP_EVENTS)])
+                    following = await one.next()
+                    assert following is not None
+                    assert [record.value for record in following.records] == [b"raw too"]
+                    await one.advance(following, [new("mine")])
+                    assert await self.values(here) == ["theirs", "mine"]
 
     async def test_two_writing_processes_lose_nothing(self, log: EventLog, writers: Writers) -> None:
         await asyncio.gather(writers.append("one", 200), writers.append("two", 200))

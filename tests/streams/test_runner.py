@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -10,10 +12,12 @@ from typing import ClassVar
 import pytest
 
 from streams.errors import IndexUnavailable
-from streams.event_log import DEAD_LETTERS, IDP_EVENTS, Batch, NewRecord
+from streams.event_log import DEAD_LETTERS, IDP_EVENTS, TENANT_LOG, Batch, NewRecord
+from streams.log_kafka import KafkaConnection, KafkaEventLog
 from streams.log_sqlite import SqliteEventLog
 from streams.processors.processor import Processor
 from streams.runner import Runner
+from tests.servers.kafka import Kafka
 
 
 class Copies(Processor):
@@ -98,3 +102,54 @@ async def test_two_runners_of_one_group_double_nothing(log: SqliteEventLog, tmp_
         await runner.stop()
     assert len(await log.read(DEAD_LETTERS)) == 30
     await other.close()
+
+
+class Meets(Processor):
+    """Ends a batch only when as many are under way as it wants, of different partitions."""
+
+    name: ClassVar[str] = "meets"
+    stream: ClassVar[str] = TENANT_LOG
+    at_once: ClassVar[int] = 3
+
+    def __init__(self) -> None:
+        self.met = asyncio.Barrier(self.at_once)
+        self.seen: dict[int, list[bytes]] = defaultdict(list)
+
+    async def process(self, batch: Batch) -> Sequence[NewRecord]:
+        if batch.records:
+            await self.met.wait()
+        self.seen[batch.partition] += [record.value for record in batch.records]
+        return ()
+
+
+async def test_batches_of_several_partitions_are_under_way_at_once_and_those_of_one_in_order(kafka: Kafka) -> None:
+    log = await KafkaEventLog.open(KafkaConnection((kafka.bootstrap,), f"test-{uuid.uuid4().hex[:12]}", partitions=Meets.at_once))
+    keys = {await log.partition_of(TENANT_LOG, key): key for key in map(str, range(100))}
+    for n in range(4):
+        await log.append([NewRecord(TENANT_LOG, b"%d" % n, key) for key in keys.values()])
+    meets = Meets()
+    runner = Runner(log, [meets], max_records=1)
+    runner.start()
+    async with asyncio.timeout(60):
+        while await runner.lag() != {"meets": 0}:  # noqa: ASYNC110 -- the group tells nobody
+            await asyncio.sleep(0.05)
+    await runner.stop()
+    await log.close()
+    assert meets.seen == {partition: [b"0", b"1", b"2", b"3"] for partition in keys}
+
+
+async def test_who_was_overtaken_goes_on_behind_the_other(log: SqliteEventLog) -> None:
+    await log.append([NewRecord(IDP_EVENTS, b"a"), NewRecord(IDP_EVENTS, b"b")])
+    copies = Copies()
+    copies.may_end.clear()
+    runner = Runner(log, [copies], max_records=1)
+    runner.start()
+    await copies.begun.wait()
+    async with log.follow(IDP_EVENTS, copies.name, max_records=1) as other:
+        batch = await other.next()
+        assert batch is not None
+        await other.advance(batch, [NewRecord(DEAD_LETTERS, b"a of the other")])
+    copies.may_end.set()
+    assert await copied(log, 2) == [b"a of the other", b"b"]
+    await runner.stop()
+    assert len(await log.read(DEAD_LETTERS)) == 2
