@@ -19,7 +19,11 @@ _Admin = Annotated[TenantScope, Depends(needs(Scope.TENANT_ADMIN))]
 
 @router.put("/v1/tenants/{tenant}/search-user", summary="Gives the tenant a user of its own at OpenSearch")
 async def put_search_user(scope: _Admin, running: ThePlatform, by: ThePrincipal, response: Response) -> SearchUserAnswer:
-    """The user reads the tenant's own events, and nothing else. The password is in this answer only; asking again makes a new one."""
+    """The user reads the tenant's own events, and nothing else. The password is in this answer only; asking again makes a new one.
+
+    Takes a token with `events:read`, too, and one that does not expire: the user could read longer. That there is such a user is in the
+    tenant's log. What it then asks OpenSearch itself is not: Tenantry does not see it.
+    """
     granted = await search_user.grant(
         running.control, running.direct_access, scope, by, running.now(), pooled=running.tenants.pooled(scope.tenant)
     )

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.access.principal import Principal
-from services.errors import Conflict
+from services.access.scopes import Scope
+from services.errors import Conflict, Forbidden
 from streams.control_log import ControlEvent, ControlLog
 from streams.direct_access import DirectAccess
+from streams.event import iso
 from streams.scope import TenantScope
 
 
@@ -27,9 +29,11 @@ async def grant(
     """The user; a password given before ends.
 
     Raises:
+        Forbidden: it would read more, or for longer, than the token that asks.
         Conflict: the search engine of this installation has no users, or the tenant is pooled.
         IndexUnavailable: the engine can't be asked now.
     """
+    _allow(by)
     engine = _there(access)
     if pooled:
         raise Conflict(f"tenant {scope.tenant!r} shares its index with others, whose events a user of its own would reach")
@@ -49,6 +53,16 @@ async def revoke(control: ControlLog, access: DirectAccess | None, scope: Tenant
     """
     await _there(access).revoke(scope)
     await _record(control, scope, "search_user_revoked", by, now)
+
+
+def _allow(by: Principal) -> None:
+    """As for tokens (`services.access.tokens`): nobody gives what they don't hold, and nothing that outlives them."""
+    if Scope.EVENTS_READ not in by.scopes:
+        raise Forbidden(f"a search user reads the tenant's events: ask with a token that has the scope {Scope.EVENTS_READ.value}, too")
+    if by.expires_at is not None:
+        raise Forbidden(
+            f"a search user can't outlive the token that asks for it, which ends at {iso(by.expires_at)}: ask with one that stays"
+        )
 
 
 def _there(access: DirectAccess | None) -> DirectAccess:

@@ -52,6 +52,23 @@ async def test_the_user_finds_its_tenants_events_only(real: Site, opensearch: An
     assert opensearch.request("GET", "_cat/indices", auth=auth).status_code == 403
 
 
+async def test_nobody_gives_a_user_that_reads_more_or_longer_than_they_may(real: Site) -> None:
+    path = "/v1/tenants/acme/search-user"
+    async with await real.token("acme", "tenant:admin") as admin:
+        refused = await admin.put(path)
+        assert (refused.status_code, refused.headers["content-type"]) == (403, "application/problem+json"), refused.text
+        assert "events:read" in refused.json()["detail"]
+        assert (await admin.delete(path)).status_code == 204, "to end one takes no more than it took"
+    body = {"name": "short", "scopes": ["tenant:admin", "events:read"], "expires_at": "2030-01-01T00:00:00Z"}
+    short = (await real.operator.post("/v1/tenants/acme/tokens", json=body)).json()["token"]
+    async with real.client(short) as client:
+        refused = await client.put(path)
+        assert refused.status_code == 403, refused.text
+        assert "2030-01-01T00:00:00" in refused.json()["detail"]
+    async with await real.token("acme", "tenant:admin", "events:read") as reader:
+        assert (await reader.put(path)).status_code == 200
+
+
 async def test_a_pooled_tenant_gets_no_user(real: Site) -> None:
     answer = await real.operator.put("/v1/tenants/hooli/search-user")
     assert answer.status_code == 409
