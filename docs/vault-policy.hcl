@@ -1,4 +1,6 @@
 # What Tenantry's token may do in Vault or OpenBao, and nothing else. Its transit engine is mounted at `tenantry`: write your mount here.
+# A mount belongs to one installation and is shared with nothing: keys are named by tenant, so another installation's of the same tenant would
+# be the same keys, and this policy reaches every key of the mount.
 #
 #   bao secrets enable -path=tenantry transit
 #   bao policy write tenantry docs/vault-policy.hcl
