@@ -13,7 +13,7 @@ class Reason(StrEnum):
     NOT_AN_OBJECT = "not_an_object"
     """JSON, but not an object; every source sends objects."""
     TOO_LARGE = "too_large"
-    """Longer than one event may be."""
+    """Longer than one event may be. What is too long for a dead letter, too, has its beginning there, and the message says where it is."""
     TOO_DEEP = "too_deep"
     """Nested deeper than one event may be."""
     DUPLICATE_KEY = "duplicate_key"

@@ -6,7 +6,8 @@ them, one a line, as files and HTTP requests bring them: so they share the cost 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from streams.dead_letters import Reason
@@ -16,11 +17,21 @@ MAX_LINES: Final = 500
 MAX_BYTES: Final = 700_000
 """What a framed record holds at most; a longer line gets a record of its own."""
 
+MAX_LETTER_BYTES: Final = 4_000_000
+"""What a dead letter holds of its event at most: with its headers it fits into every log. Others may write larger records to
+`idp-events`, since Kafka counts the compressed bytes there."""
+
+MAX_HEADER: Final = 400
+"""Characters of a header of a raw event. Ours are shorter; what others write there would be repeated in everything that it becomes."""
+
 OWN: Final = "tenantry:"
 """What the ids begin with that Tenantry makes. A source's own id never does (see `placing`), so no event can be sent to take an id
 that one of ours will have: the first write of an id wins."""
 
 _LINES: Final = "lines"
+_SIZE: Final = "size"
+_SHA256: Final = "sha256"
+"""Headers of a dead letter that holds the beginning of its event only: what the whole has."""
 
 
 class RawEvent(NamedTuple):
@@ -72,11 +83,15 @@ def raw_events(record: Record) -> Iterator[RawEvent]:
     """The raw events of a record of `idp-events`, or the one of a dead letter, which keeps its identity and time of arrival.
 
     Blank lines are no events.
+
+    Raises:
+        ValueError: its headers make no sense.
     """
     headers = record.headers
     if not headers:  # what identity providers write themselves; this runs for every event
         yield RawEvent(record.value, f"{OWN}{record.stream}-{record.partition}-{record.offset}", record.time)
         return
+    _check(headers)
     identity = headers.get("identity") or f"{OWN}{record.stream}-{record.partition}-{record.offset}"
     arrived = int(headers.get("arrived") or record.time)
     how = (headers.get("source"), headers.get("tenant"), headers.get("ingest"))
@@ -88,21 +103,50 @@ def raw_events(record: Record) -> Iterator[RawEvent]:
             yield RawEvent(line, f"{identity}-{number}", arrived, *how)
 
 
-def dead_letter(event: RawEvent, reason: Reason, message: str) -> NewRecord:
-    """The raw event as a dead letter: whole, with the reason, and with all that it needs to come back."""
-    how = _headers(source=event.source, tenant=event.tenant, ingest=event.ingest)
-    return NewRecord(
-        DEAD_LETTERS,
-        event.value,
-        None,
-        {**how, "reason": reason, "message": message[:1000], "identity": event.identity, "arrived": str(event.arrived)},
-    )
+def dead_letter(event: RawEvent, reason: Reason, message: str, record: Record | None = None) -> NewRecord:
+    """The raw event as a dead letter, with the reason, and with all that it needs to come back.
+
+    It holds the event whole, or of one that is too large for a log the beginning, with the size and the SHA-256 of the whole; the
+    message then says where that is. Such a letter does not come back.
+
+    Args:
+        event: the raw event.
+        reason: for programs.
+        message: for people.
+        record: where it was read, if its identity does not say that.
+    """
+    headers = _headers(source=event.source, tenant=event.tenant, ingest=event.ingest)
+    headers |= {"reason": reason, "message": message[:1000], "identity": event.identity, "arrived": str(event.arrived)}
+    size = len(event.value)
+    if size > MAX_LETTER_BYTES:
+        place = event.identity if record is None else f"{record.stream}, partition {record.partition}, offset {record.offset}"
+        headers["message"] += (
+            f"; only its first {MAX_LETTER_BYTES:,} bytes are kept here: the whole, of {size:,}, is in {place}, as long as that is kept"
+        )
+        headers |= {_SIZE: str(size), _SHA256: hashlib.sha256(event.value).hexdigest()}
+    return NewRecord(DEAD_LETTERS, event.value[:MAX_LETTER_BYTES], None, headers)
+
+
+def is_cut(letter: Record) -> bool:
+    """Whether the dead letter holds the beginning of its event only, which can't be routed."""
+    return _SHA256 in letter.headers
 
 
 def revived(letter: Record) -> NewRecord:
-    """The dead letter as a raw event again, to be routed anew; still the same event, arrived when it first did."""
+    """The dead letter as a raw event again, to be routed anew; still the same event, arrived when it first did.
+
+    One that is cut is a dead letter again, as it is: its beginning is not the event.
+    """
+    if is_cut(letter):
+        return NewRecord(DEAD_LETTERS, letter.value, None, letter.headers)
     headers = {name: value for name, value in letter.headers.items() if name not in {"reason", "message"}}
     return NewRecord(IDP_EVENTS, letter.value, None, headers)
+
+
+def _check(headers: Mapping[str, str]) -> None:
+    for name in ("identity", "arrived", "source", "tenant", "ingest", "first"):
+        if len(headers.get(name, "")) > MAX_HEADER:
+            raise ValueError(f"`{name}` has {len(headers[name]):,} characters, more than {MAX_HEADER}")
 
 
 def _headers(**headers: str | None) -> dict[str, str]:

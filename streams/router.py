@@ -78,6 +78,7 @@ class _Routing:
         self._letters: list[NewRecord] = []
         self._dead: Counter[str] = Counter()
         self._events = self._ignored = 0
+        self._record: Record | None = None
 
     def take(self, raw: RawEvent) -> None:
         try:
@@ -109,12 +110,13 @@ class _Routing:
         return Routed((*outputs, *self._letters), self._events, self._ignored, self._dead)
 
     def _bury(self, raw: RawEvent, reason: Reason, message: str) -> None:
-        self._letters.append(dead_letter(raw, reason, message))
+        self._letters.append(dead_letter(raw, reason, message, self._record))
         self._dead[reason] += 1
 
     def raw(self, records: Iterable[Record]) -> Iterator[RawEvent]:
         """The raw events; a record whose headers make no sense is a dead letter as a whole."""
         for record in records:
+            self._record = record
             try:
                 yield from raw_events(record)
             except ValueError as error:

@@ -9,7 +9,7 @@ from typing import Final
 
 from streams.dead_letters import Reason
 from streams.event_log import DEAD_LETTERS, EventLog
-from streams.raw_event import revived
+from streams.raw_event import is_cut, revived
 
 GROUP: Final = "revival"
 _OF_THE_INDEX: Final = frozenset({Reason.INDEX_REJECTED, Reason.UNREADABLE_SEGMENT})
@@ -18,10 +18,11 @@ _OF_THE_INDEX: Final = frozenset({Reason.INDEX_REJECTED, Reason.UNREADABLE_SEGME
 
 @dataclass(slots=True)
 class Revived:
-    """How many dead letters went to the router again, and how many are the index's and so did not."""
+    """How many dead letters went to the router again, how many did not because they are the index's, or because they are cut."""
 
     revived: int = 0
     kept: int = 0
+    cut: int = 0
 
 
 @dataclass(slots=True)
@@ -48,7 +49,10 @@ async def waiting(log: EventLog) -> dict[str, Waiting]:
 
 
 async def revive(log: EventLog) -> Revived:
-    """Sends every dead letter that is there now to the router again, each once: those it can't place again come back as new ones."""
+    """Sends every dead letter that is there now to the router again, each once: those it can't place again come back as new ones.
+
+    A letter that is cut waits on as it is, with the reason and the message that say where the whole event was.
+    """
     done = Revived()
     ends = await log.ends(DEAD_LETTERS)
     async with log.follow(DEAD_LETTERS, GROUP, max_records=100) as subscription:
@@ -57,7 +61,9 @@ async def revive(log: EventLog) -> Revived:
             assert batch is not None, "there are records before the end"
             letters = [letter for letter in batch.records if letter.headers.get("reason") not in _OF_THE_INDEX]
             await subscription.advance(batch, [revived(letter) for letter in letters])
-            done.revived += len(letters)
+            cut = sum(map(is_cut, letters))
+            done.cut += cut
+            done.revived += len(letters) - cut
             done.kept += len(batch.records) - len(letters)
     return done
 

@@ -36,8 +36,9 @@ class Addressed(NamedTuple):
 
 
 def size_of(new: NewRecord) -> int:
-    """Key, headers and value of a record in bytes, about."""
-    return len(new.value) + len(new.key or "") + sum(len(name) + len(value) for name, value in new.headers.items())
+    """Key, headers and value of a record in bytes."""
+    size = len(new.value) + len((new.key or "").encode())
+    return size + sum(len(name.encode()) + len(value.encode()) for name, value in new.headers.items()) if new.headers else size
 
 
 def checked(records: Sequence[NewRecord]) -> Sequence[NewRecord]:

@@ -10,7 +10,8 @@ import pytest
 
 from streams.dead_letters import Reason
 from streams.event_log import DEAD_LETTERS, IDP_EVENTS, TENANT_LOG, NewRecord, Record
-from streams.raw_event import raw_events, raw_record, revived
+from streams.log_kafka.records import size_of
+from streams.raw_event import MAX_HEADER, MAX_LETTER_BYTES, RawEvent, dead_letter, raw_events, raw_record, revived
 from streams.router import Routed, Router
 from streams.segment import entries
 from streams.source_map import IGNORED, SourceMap, declaration
@@ -158,6 +159,31 @@ def test_a_large_batch_becomes_segments_under_the_limit(router: Router) -> None:
     routed = route(router, *values)
     assert all(len(output.value) < 1_000_000 for output in routed.outputs)
     assert len(events(routed, "acme")) == 20
+
+
+@pytest.mark.parametrize(
+    ("source", "event"),
+    [
+        # `description` is the reason and the message, besides the source's own object.
+        ("auth0", {"log_id": "1", "date": "2026-11-23T16:51:50Z", "type": "f", "tenant_name": "acme", "description": '"' * 499_000}),
+        # In lower case, this letter takes half as many bytes again.
+        ("cloudevents", {"specversion": "1.0", "id": "1", "source": "acme", "type": "\u0130" * 499_000}),
+        ("janssen", {"action": "\u0130" * 400_000, "timestamp": 1, "ip": "x" * 199_000, "success": True}),
+    ],
+)
+def test_the_largest_event_fits_into_a_record_as_a_segment_and_as_a_dead_letter_of_the_index(source: str, event: dict[str, Any]) -> None:
+    sources = SourceMap()
+    sources.apply(
+        "acme", [declaration({"provider": "auth0", "tenant_name": "acme"}), declaration({"provider": "cloudevents", "source": "acme"})]
+    )
+    value = json.dumps(event, ensure_ascii=False).encode()
+    assert len(value) > 990_000
+    longest = "x" * (MAX_HEADER - 10)
+    [segment] = route(Router(sources), value, source=source, tenant="acme", identity=longest, ingest=longest).outputs
+    assert segment.stream == TENANT_LOG
+    assert size_of(segment) < 3_100_000
+    [entry] = entries(stored(segment))
+    assert size_of(dead_letter(RawEvent(entry.document, entry.event_id, ARRIVED), Reason.INDEX_REJECTED, "")) < 3_100_000 < MAX_LETTER_BYTES
 
 
 def test_an_ingest_run_is_named_on_what_it_became(router: Router) -> None:
