@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from streams.index_opensearch.names import check_prefix
 
-_FORM: Final = "opensearch://[user@]host:port[,host:port…]/PREFIX?tls=true&cafile=…"
+_FORM: Final = "opensearch://[user@]host:port[,host:port…]/PREFIX?cafile=…"
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?", re.ASCII)
 _MAX_POOLS: Final = 100
 
@@ -24,7 +25,7 @@ class OpenSearchConnection:
         prefix: the beginning of every index name; deployments that share an engine differ in it.
         user: who asks; empty without security.
         password: not shown.
-        tls: whether to use TLS, with the certificate and the name checked.
+        tls: whether to use TLS, with the certificate and the name checked; without it, the password and all events are sent in clear.
         cafile: the authority that signed its certificate, if the system does not know it.
         replicas: copies of each index; None: one as soon as there is a second node.
         pools: how many indexes the pooled tenants share; two at least, since a rebuild moves from one to another.
@@ -34,7 +35,7 @@ class OpenSearchConnection:
     prefix: str
     user: str = ""
     password: str = field(default="", repr=False)
-    tls: bool = False
+    tls: bool = True
     cafile: Path | None = None
     replicas: int | None = None
     pools: int = 4
@@ -42,6 +43,8 @@ class OpenSearchConnection:
     @classmethod
     def from_url(cls, url: str, password: str = "") -> Self:
         """The connection that a URL names; see `_FORM`. Further options: `replicas=` and `pools=`.
+
+        TLS is on unless every host is this machine, or `tls=false` is written.
 
         Raises:
             ValueError: the URL can't be used; says what to change, without repeating secrets.
@@ -59,12 +62,16 @@ class OpenSearchConnection:
         if at and not (user and password):
             raise ValueError("the OpenSearch URL has a user but there is no password; give both or none")
         options = _options(parts.query)
+        hosts = tuple(_host(address) for address in addresses.split(","))
+        tls = _yes(options["tls"]) if "tls" in options else not all(_is_here(host) for host, _ in hosts)
+        if "cafile" in options and not tls:
+            raise ValueError("`cafile` in the OpenSearch URL would not be used, since TLS is off; write `tls=true`, or leave it out")
         return cls(
-            hosts=tuple(_host(address) for address in addresses.split(",")),
+            hosts=hosts,
             prefix=check_prefix(unquote(parts.path).strip("/") or "tenantry"),
             user=unquote(user),
             password=password,
-            tls=_yes(options.get("tls", "false")),
+            tls=tls,
             cafile=Path(options["cafile"]) if "cafile" in options else None,
             replicas=_number("replicas", options["replicas"], 0, 10) if "replicas" in options else None,
             pools=_number("pools", options.get("pools", "4"), 2, _MAX_POOLS),
@@ -84,6 +91,13 @@ def _host(address: str) -> tuple[str, int]:
     if not found or not 0 < int(found[2] or 9200) < 65536:
         raise ValueError(f"{address[:80]!r} in the OpenSearch URL is no host:port; write {_FORM}")
     return found[1].strip("[]"), int(found[2] or 9200)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _yes(text: str) -> bool:

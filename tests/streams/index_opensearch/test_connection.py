@@ -25,6 +25,25 @@ def test_reads_a_url() -> None:
     assert OpenSearchConnection.from_url("opensearch://one") == OpenSearchConnection(hosts=(("one", 9200),), prefix="tenantry")
 
 
+@pytest.mark.parametrize(
+    ("url", "tls"),
+    [
+        ("opensearch://me@one/x", True),
+        ("opensearch://me@one/x?cafile=/etc/ca.pem", True),
+        ("opensearch://me@10.0.0.1/x", True),
+        ("opensearch://me@127.0.0.1,one/x", True),
+        ("opensearch://me@localhost.example/x", True),
+        ("opensearch://me@127.0.0.1.example/x", True),
+        ("opensearch://me@127.0.0.1/x?tls=true&cafile=/etc/ca.pem", True),
+        ("opensearch://me@one/x?tls=false", False),
+        ("opensearch://me@127.0.0.1/x", False),
+        ("opensearch://me@127.9.9.9,[::1]:9201,localhost/x", False),
+    ],
+)
+def test_passwords_leave_this_machine_through_tls_only_unless_it_is_said_so(url: str, tls: bool) -> None:
+    assert OpenSearchConnection.from_url(url, "secret").tls is tls
+
+
 def test_shows_no_password() -> None:
     assert "secret" not in repr(OpenSearchConnection.from_url("opensearch://me@one/x", "secret"))
 
@@ -45,6 +64,8 @@ def test_shows_no_password() -> None:
         ("opensearch://one/a-t-b", "", "prefix"),
         ("opensearch://one/pool", "", "prefix"),
         ("opensearch://one/x?tls=yes", "", "`tls`"),
+        ("opensearch://one/x?tls=false&cafile=/etc/ca.pem", "", "TLS is off; write `tls=true`"),
+        ("opensearch://127.0.0.1/x?cafile=/etc/ca.pem", "", "TLS is off; write `tls=true`"),
         ("opensearch://one/x?replicas=-1", "", "`replicas`"),
         ("opensearch://one/x?pools=1", "", "`pools`"),
         ("opensearch://one/x?password=secret", "", "unknown options password"),
