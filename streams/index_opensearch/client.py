@@ -15,6 +15,7 @@ from opensearchpy import exceptions as raised
 from opensearchpy.serializer import Serializer
 
 from streams.errors import IndexUnavailable
+from streams.index_opensearch.answers import TOO_LONG, Connection, at_most
 from streams.index_opensearch.connection import OpenSearchConnection
 
 T = TypeVar("T")
@@ -45,6 +46,10 @@ class Refused(Exception):
         super().__init__(f"{status} {self.kind}")
 
 
+class TooLong(Exception):
+    """The answer is longer than it was asked to be."""
+
+
 class Body:
     """A long request body in parts, which can be sent more than once."""
 
@@ -68,6 +73,7 @@ class Client:
         self._engine = AsyncOpenSearch(
             hosts=[{"host": host, "port": port} for host, port in connection.hosts],
             http_auth=(connection.user, connection.password) if connection.user else None,
+            connection_class=Connection,
             use_ssl=connection.tls,
             ssl_context=context,
             serializer=_AsItIs(),
@@ -79,16 +85,21 @@ class Client:
         )
         self._seconds = seconds
 
-    async def ask(self, method: str, path: str, body: Any = None, *, seconds: float | None = None) -> bytes:
+    async def ask(self, method: str, path: str, body: Any = None, *, seconds: float | None = None, most: int | None = None) -> bytes:
         """The answer to a request whose body is JSON, given encoded or not.
 
         Raises:
             Refused: it was not a success.
+            TooLong: it has more bytes than `most`; no more of it was read.
             IndexUnavailable: there is no answer.
         """
         if body is not None and not isinstance(body, bytes):
             body = msgspec.json.encode(body)
-        return await self._ask(method, path, body, _JSON, seconds)
+        with at_most(most):
+            answer = await self._ask(method, path, body, _JSON, seconds)
+        if answer is TOO_LONG:
+            raise TooLong
+        return answer
 
     async def send(self, path: str, body: Body, *, seconds: float | None = None) -> bytes:
         """As `ask`, with lines of JSON."""

@@ -64,6 +64,11 @@ def original(source: bytes) -> bytes:
     return ours.whole.encode() if ours.whole else msgspec.json.encode(found)
 
 
+def owned(source: bytes, tenant: str) -> bool:
+    """Whether the document, of either form, is the tenant's."""
+    return source.startswith(b'%b%b",' % (_PLAIN, tenant.encode())) or msgspec.json.decode(source, type=_Document).tenantry.owner == tenant
+
+
 def entry_of(tenant: str, document_id: str, source: bytes) -> Entry:
     """The entry that a document was made of."""
     document = original(source)
@@ -78,6 +83,7 @@ def entry_of(tenant: str, document_id: str, source: bytes) -> Entry:
 class _Ours(msgspec.Struct):
     position: int
     time: int
+    owner: str = ""
     whole: str = ""
 
 

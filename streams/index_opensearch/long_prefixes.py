@@ -5,6 +5,7 @@ Hardly anybody asks so, and hardly an event begins so: the events that begin lik
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Final
 
@@ -12,8 +13,8 @@ import msgspec
 
 from streams.errors import QueryError
 from streams.fields import trim
-from streams.index_opensearch.documents import original
 from streams.index_opensearch.questions import Questions
+from streams.index_opensearch.schema import LEAVES
 from streams.index_opensearch.translate import Asked, raw
 from streams.query.evaluate import matches
 from streams.query.tree import And, Not, Or, Prefix, Query
@@ -49,11 +50,20 @@ def _long(query: Query) -> Iterator[Prefix]:
 async def _ids(questions: Questions, prefix: Prefix) -> list[str]:
     if len(prefix.field.encode()) > _MAX_BYTES // 2:
         raise QueryError("the path before a `*` is too long", hint="ask for the whole value")
-    some = {"prefix": {raw(prefix.field): {"value": prefix.value[: (_MAX_BYTES // 2 - 50) // 4]}}}
-    events = await questions.all(some, _MAX_EVENTS + 1)
-    if len(events) > _MAX_EVENTS:
-        hint = "write less of it before the `*`, or the whole value"
-        raise QueryError(
-            f"more than {_MAX_EVENTS} events begin like the first part of a value of {len(prefix.value)} characters", hint=hint
-        )
-    return [name for name, source in events if matches(prefix, msgspec.json.decode(original(source)))]
+    where = raw(prefix.field)
+    wanted = Prefix(where, prefix.value)  # of a path, the indexed form has the name that terms have, and the plain form no other
+    some = {"prefix": {where: {"value": prefix.value[: (_MAX_BYTES // 2 - 50) // 4]}}}
+    begun, ids = 0, []
+    # Of each page nothing is kept but ids: events may have a megabyte, but hardly any of it is in the field.
+    async for page in questions.each(some, [LEAVES if where.startswith(f"{LEAVES}.") else where]):
+        begun += len(page)
+        if begun > _MAX_EVENTS:
+            raise QueryError(
+                f"more than {_MAX_EVENTS} events begin like the first part of a value of {len(prefix.value)} characters",
+                hint="write less of it before the `*`, or the whole value",
+            )
+        for one in page:
+            if matches(wanted, msgspec.json.decode(one.source)):
+                ids.append(one.id)
+            await asyncio.sleep(0)  # the source's object may be long to decode
+    return ids

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 
-from streams.errors import QueryError
+from streams.errors import IndexUnavailable, QueryError
 from streams.fields import BY_NAME
-from streams.index_opensearch.client import Client, Refused
-from streams.index_opensearch.documents import identity, original
+from streams.index_opensearch.client import Client, Refused, TooLong
+from streams.index_opensearch.documents import identity, original, owned
 from streams.index_opensearch.schema import ADDRESSES, COUNTABLE, OWNER, POSITION, TIME
 from streams.index_opensearch.translate import Asked, both, numbers
 from streams.search_index import MAX_PAGE_BYTES, Histogram, Hit, Place, Sort, Values
 
 MAX_BUCKETS: Final = 10_000
 _FIRST_FETCH: Final = 64
-"""Documents fetched before it is known how large they are: 64 MB, if all have a megabyte."""
+"""Documents asked for before it is known how large they are."""
+MOST_BYTES: Final = 2 * MAX_PAGE_BYTES
+"""Of one answer, which is in memory whole: what is longer is asked for in smaller parts, whatever the documents before it were like."""
 _MOST_AT_ONCE: Final = 10_000
 """OpenSearch answers no more."""
 _MAX_RANGES: Final = 500
 """OpenSearch takes 1,024 clauses."""
 
 
-class _Found(msgspec.Struct, gc=False):
+class Found(msgspec.Struct, gc=False):
+    """A document that a query finds: its id, what was asked for of it, and its place in the order."""
+
     id: str = msgspec.field(name="_id")
     source: msgspec.Raw = msgspec.field(name="_source")
     sort: list[int] = []
 
 
 class _Hits(msgspec.Struct, gc=False):
-    hits: list[_Found] = []
+    hits: list[Found] = []
 
 
 class _Page(msgspec.Struct, gc=False):
@@ -119,33 +123,53 @@ class Questions:
         room, size = MAX_PAGE_BYTES, _FIRST_FETCH
         by_time = TIME in order[0]
         while limit > len(hits):
-            size = min(size, limit - len(hits), _MOST_AT_ONCE)
-            body: dict[str, Any] = {"size": size, "sort": order, "track_total_hits": False}
-            if after is not None:
-                body["search_after"] = after
-            found = msgspec.json.decode(await self._search(query, body), type=_Page).hits.hits
+            found, more = await self._some(query, order, after, min(size, limit - len(hits), _MOST_AT_ONCE))
             for one in found:
                 time, position = one.sort if by_time else reversed(one.sort)
-                hits.append(hit := Hit(position, time, original(bytes(one.source))))
+                source = bytes(one.source)
+                if not owned(source, self._tenant):  # which the query rules out, unless the index has another mapping
+                    raise IndexUnavailable(
+                        f"the index of tenant {self._tenant!r} answers with another's events; build it anew, by `tenantry replay --tenant`"
+                    )
+                hits.append(hit := Hit(position, time, original(source)))
                 room -= len(hit.document)
                 if room <= 0:
                     return hits
-            if len(found) < size:
+            if not more:
                 break
             after = found[-1].sort
             size = max(1, room * len(hits) // (MAX_PAGE_BYTES - room))  # as many as there is room for, if they go on like this
         return hits
 
-    async def all(self, query: Asked, most: int) -> list[tuple[str, bytes]]:
-        """The documents that the query finds, with their ids, in no order; at most so many."""
-        found: list[tuple[str, bytes]] = []
-        body: dict[str, Any] = {"size": _FIRST_FETCH, "sort": [{POSITION: "asc"}, {TIME: "asc"}], "track_total_hits": False}
-        while some := msgspec.json.decode(await self._search(query, body), type=_Page).hits.hits:
-            found += [(one.id, bytes(one.source)) for one in some]
-            if len(some) < _FIRST_FETCH or len(found) >= most:
-                break
-            body["search_after"] = some[-1].sort
-        return found[:most]
+    async def each(self, query: Asked, fields: Sequence[str]) -> AsyncIterator[list[Found]]:
+        """Everything that the query finds, by position: page by page, and only these fields of it."""
+        order, after, more = [{POSITION: "asc"}, {TIME: "asc"}], None, True
+        while more:
+            found, more = await self._some(query, order, after, _FIRST_FETCH, fields)
+            if found:
+                yield found
+                after = found[-1].sort
+
+    async def some(self, query: Asked, fields: Sequence[str], size: int) -> tuple[list[Found], bool]:
+        """So many of what the query finds, in no order, and only these fields of it; and whether there may be more."""
+        return await self._some(query, ["_doc"], None, size, fields)
+
+    async def _some(
+        self, query: Asked, order: Sequence[Any], after: list[int] | None, size: int, fields: Sequence[str] | None = None
+    ) -> tuple[list[Found], bool]:
+        """What comes next, and whether there may be more; fewer than `size` if they are large, but at least one, if there is one."""
+        while True:
+            body: dict[str, Any] = {"size": size, "sort": order, "track_total_hits": False}
+            if after is not None:
+                body["search_after"] = after
+            if fields is not None:
+                body["_source"] = fields
+            try:
+                found = msgspec.json.decode(await self._search(query, body, most=MOST_BYTES if size > 1 else None), type=_Page).hits.hits
+            except TooLong:
+                size = max(1, size // 4)
+            else:
+                return found, len(found) == size
 
     async def count(self, query: Asked) -> int:
         """How many events the query finds."""
@@ -200,9 +224,9 @@ class Questions:
         body = {"size": 0, "track_total_hits": True, "aggs": {"found": aggregation}}
         return msgspec.json.decode(await self._search(query, body), type=_Summary)
 
-    async def _search(self, query: Asked, body: dict[str, Any]) -> bytes:
+    async def _search(self, query: Asked, body: dict[str, Any], *, most: int | None = None) -> bytes:
         path = f"/{self._alias}/_search?allow_partial_search_results=false"
-        return await self._client.ask("POST", path, {"query": self._own(query), **body})
+        return await self._client.ask("POST", path, {"query": self._own(query), **body}, most=most)
 
     def _own(self, query: Asked) -> Asked:
         return both({"term": {OWNER: self._tenant}}, query)
