@@ -17,10 +17,11 @@ from typing import Any, Final, Self
 import msgspec
 
 from streams.errors import IndexUnavailable
-from streams.index_opensearch.client import Client, Refused
+from streams.index_opensearch.client import Client, Refused, TooLong
 from streams.index_opensearch.documents import entry_of
 from streams.index_opensearch.generations import Generations
 from streams.index_opensearch.names import Names
+from streams.index_opensearch.questions import MOST_BYTES, Found
 from streams.index_opensearch.schema import OWNER, POSITION
 from streams.index_opensearch.tenants import Tenants
 from streams.index_opensearch.translate import both, numbers
@@ -30,14 +31,8 @@ from streams.search_index import Entry, Generation, Written
 _COPIED_AT_ONCE: Final = 500
 
 
-class _Found(msgspec.Struct, gc=False):
-    id: str = msgspec.field(name="_id")
-    source: msgspec.Raw = msgspec.field(name="_source")
-    sort: list[int] = []
-
-
 class _Hits(msgspec.Struct, gc=False):
-    hits: list[_Found] = []
+    hits: list[Found] = []
 
 
 class _Page(msgspec.Struct, gc=False):
@@ -100,10 +95,30 @@ class Rebuild(Generation):
         if self._present is not None:
             await self._copy(self._present)
         await self._refresh(self._target)
+        await self._check()
         await self._client.ask("POST", "/_aliases", {"actions": self._swap()})
         self._tenants.note(self._tenant, self._target)
         if self._present is not None:
             await self._leave(self._present)
+
+    async def _check(self) -> None:
+        """Sees that the new index has the mapping that it was made with.
+
+        If somebody has removed it meanwhile, and the cluster makes indexes by itself, what was written since is in one that guesses: an
+        owner would be a text of words there, so `acme` would be found in `acme-eu`. Only a keyword can be sorted by.
+
+        Raises:
+            IndexUnavailable: it has another.
+        """
+        try:
+            await self._client.ask("POST", f"/{self._target}/_search", {"size": 1, "sort": [OWNER], "_source": False})
+        except Refused as error:
+            if error.status != 400:
+                raise
+            raise IndexUnavailable(
+                f"somebody has removed the new index of tenant {self._tenant!r}, and OpenSearch has made another of its name; "
+                f"delete {self._target} if it is still there, set `action.auto_create_index: false`, and build it anew"
+            ) from None
 
     async def _leave(self, index: str) -> None:
         if self._names.pooled(index):
@@ -137,12 +152,20 @@ class Rebuild(Generation):
         if not self._readable:
             return
         await self._refresh(index)
-        while found := await self._page(index, self._behind()):
+        size = _COPIED_AT_ONCE
+        while True:
+            try:
+                found = await self._page(index, self._behind(size), most=MOST_BYTES if size > 1 else None)
+            except TooLong:
+                size = max(1, size // 4)
+                continue
+            if not found:
+                return
             await self.write([entry_of(self._tenant, one.id, bytes(one.source)) for one in found])
 
-    def _behind(self) -> dict[str, Any]:
+    def _behind(self, size: int) -> dict[str, Any]:
         query = both(self._own(), numbers(POSITION, self._seen + 1, None))
-        return {"size": _COPIED_AT_ONCE, "sort": [_by_position("asc")], "query": query}
+        return {"size": size, "sort": [_by_position("asc")], "query": query}
 
     def _own(self) -> dict[str, Any]:
         return {"term": {OWNER: self._tenant}}
@@ -150,8 +173,8 @@ class Rebuild(Generation):
     async def _refresh(self, index: str) -> None:
         await self._client.ask("POST", f"/{index}/_refresh")
 
-    async def _page(self, index: str, body: dict[str, Any]) -> list[_Found]:
-        answer = await self._client.ask("POST", f"/{index}/_search?allow_partial_search_results=false", body)
+    async def _page(self, index: str, body: dict[str, Any], *, most: int | None = None) -> list[Found]:
+        answer = await self._client.ask("POST", f"/{index}/_search?allow_partial_search_results=false", body, most=most)
         return msgspec.json.decode(answer, type=_Page).hits.hits
 
 

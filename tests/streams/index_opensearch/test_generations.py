@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
-from streams.errors import IndexMissing
+from streams.errors import IndexMissing, IndexUnavailable
 from streams.index_opensearch import OpenSearchIndex
 from streams.index_opensearch.names import Names
 from streams.scope import TenantScope
+from streams.search_index import Entry
 from tests.contract.search_index import ACME, ALL, GLOBEX, event, ids
 from tests.servers.opensearch import OpenSearch
 from tests.streams.index_opensearch.engine import on
@@ -78,6 +79,52 @@ async def test_a_rebuild_moves_a_tenant_while_another_process_writes(opensearch:
         everywhere = here.server.ask("GET", f"{here.prefix}-*/_count", {"query": {"term": {"tenantry.owner": "acme"}}})
         assert everywhere["count"] == 5, "the old ones are gone"
         await other.close()
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+@pytest.mark.parametrize("more", [[], [event(3)]], ids=["empty", "written"])
+async def test_a_new_index_that_was_replaced_meanwhile_is_not_swapped_in(opensearch: OpenSearch, pooled: bool, more: list[Entry]) -> None:
+    async with on(opensearch, options="pools=2") as here:
+        await here.index.prepare(ACME, pooled=pooled)
+        await here.index.write({ACME: [event(1)]})
+        names = Names(here.prefix, 2)
+        present = names.pool_of("acme") if pooled else names.own("acme", 1)
+        target = names.other_pool("acme", present) if pooled else names.own("acme", 2)
+
+        async def rebuild() -> None:
+            async with here.index.rebuild(ACME) as generation:
+                await generation.write([event(1), event(2)])
+                here.server.ask("DELETE", target)
+                here.server.ask("PUT", target)
+                await generation.write(more)
+
+        with pytest.raises(IndexUnavailable, match=f"delete {target}"):
+            await rebuild()
+
+        assert list(here.server.ask("GET", f"_alias/{names.alias('acme')}")) == [present]
+        await here.index.refresh(ACME)
+        assert ids(await here.index.search(ACME, ALL)) == ["e1"]
+
+
+async def test_nobody_elses_documents_are_removed_from_a_pool_of_another_mapping(opensearch: OpenSearch) -> None:
+    async with on(opensearch, options="pools=2") as here:
+        pool = Names(here.prefix, 2).pool(0)
+        here.server.ask("PUT", pool)
+        here.server.ask("PUT", f"{pool}/_doc/acme-eu:1?refresh=true", {"tenantry": {"owner": "acme-eu"}})
+        with pytest.raises(IndexUnavailable):
+            await here.index.drop(ACME)
+        assert here.server.ask("GET", f"{pool}/_count")["count"] == 1
+
+
+async def test_what_another_mapping_finds_of_another_tenant_is_not_shown(opensearch: OpenSearch) -> None:
+    async with on(opensearch) as here:
+        names = Names(here.prefix, 4)
+        here.server.ask("PUT", names.own("acme", 1), {"aliases": {names.alias("acme"): {}}})
+        for number, owner in enumerate(("acme-eu", "acme")):
+            ours = {"owner": owner, "position": number, "time": number}
+            here.server.ask("PUT", f"{names.own('acme', 1)}/_doc/{number}?refresh=true", {"tenantry": ours, "event.id": owner})
+        with pytest.raises(IndexUnavailable, match="another's events"):
+            await here.index.search(ACME, ALL)
 
 
 async def test_what_a_killed_rebuild_left_is_removed_by_the_next(opensearch: OpenSearch) -> None:
