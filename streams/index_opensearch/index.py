@@ -9,8 +9,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 
 import msgspec
 
-from streams.errors import IndexMissing, IndexUnavailable
-from streams.index_opensearch import long_prefixes
+from streams.errors import IndexBeingBuilt, IndexMissing, IndexUnavailable
+from streams.index_opensearch import endings, long_prefixes
 from streams.index_opensearch.client import Client, Refused
 from streams.index_opensearch.connection import OpenSearchConnection
 from streams.index_opensearch.generations import Generations
@@ -155,6 +155,8 @@ class OpenSearchIndex(SearchIndex):
                 yield rebuild
                 with self._telling(scope):
                     await rebuild.finish()
+            except IndexBeingBuilt:
+                raise  # what is there is theirs by now, and they have removed what was left
             except BaseException:
                 await rebuild.abandon()
                 raise
@@ -187,4 +189,4 @@ class OpenSearchIndex(SearchIndex):
 
 
 async def _translated(ask: Questions, query: Query) -> Asked:
-    return translate(query, await long_prefixes.found(ask, query))
+    return translate(query, await long_prefixes.found(ask, query) | await endings.found(ask, query))

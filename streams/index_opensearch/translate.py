@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -19,8 +19,6 @@ Asked = dict[str, Any]
 
 _FIRST: Final = -(1 << 63)
 _LAST: Final = (1 << 63) - 1
-_MAX_ENDINGS: Final = 16_384
-"""Words that the last one of a phrase may stand for; more are not looked at."""
 _ALL: Final[Asked] = {"match_all": {}}
 _NOTHING: Final[Asked] = {"match_none": {}}
 
@@ -30,7 +28,7 @@ def translate(query: Query, known: Mapping[Query, Asked] = MappingProxyType({}))
 
     Args:
         query: what is asked.
-        known: parts of it that have been translated already.
+        known: parts of it that have been translated already, phrases whose last word is open among them.
 
     Raises:
         QueryError: the tree asks a field for what its type does not take.
@@ -44,14 +42,14 @@ def translate(query: Query, known: Mapping[Query, Asked] = MappingProxyType({}))
             return {"bool": {"should": [translate(part, known) for part in parts], "minimum_should_match": 1}}
         case Not(part):
             return {"bool": {"must_not": [translate(part, known)]}}
-        case Prefix() if query in known:
+        case Prefix() | Words() if query in known:
             return known[query]
         case Term(field, value):
             return _term(field, value)
         case Prefix(field, value):
             return _prefix(field, value)
-        case Words(field, wanted, prefix):
-            return _words(field, wanted, prefix=prefix)
+        case Words():
+            return _words(query)
         case TimeRange(field, first, last):
             return numbers(TIME if field == "@timestamp" else field, first, last)
         case AddressRange(field, lowest, highest):
@@ -111,16 +109,38 @@ def raw(field: str) -> str:
             return field
 
 
-def _words(field: str | None, wanted: tuple[str, ...], *, prefix: bool) -> Asked:
-    if field is not None and _type(field) is not FieldType.TEXT:
-        raise QueryError(f"`{field}` takes whole values, not words")
-    name = WORDS if field is None else MESSAGE
-    found = tokens(wanted, prefix=prefix)
-    if len(found) == 1:
-        return {"prefix": {name: {"value": found[0]}}} if prefix else {"term": {name: found[0]}}
-    if prefix:
-        return {"match_phrase_prefix": {name: {"query": " ".join(found), "max_expansions": _MAX_ENDINGS}}}
-    return {"match_phrase": {name: " ".join(found)}}
+def words_of(query: Words) -> tuple[str, list[str]]:
+    """The field that is asked for words, and the words as it holds them.
+
+    Raises:
+        QueryError: the field takes none.
+    """
+    if query.field is not None and _type(query.field) is not FieldType.TEXT:
+        raise QueryError(f"`{query.field}` takes whole values, not words")
+    return WORDS if query.field is None else MESSAGE, tokens(query.words, prefix=query.prefix)
+
+
+def phrase(name: str, before: Sequence[str], last: Sequence[str]) -> Asked:
+    """Events where these words follow each other, the last of them being any of `last`."""
+    if len(last) == 1:
+        words = [*before, *last]
+        return {"match_phrase": {name: " ".join(words)}} if before else {"term": {name: words[0]}}
+    if not last:
+        return _NOTHING
+    endings: Asked = {"span_or": {"clauses": [_word(name, word) for word in last]}}
+    return {"span_near": {"clauses": [*(_word(name, word) for word in before), endings], "slop": 0, "in_order": True}}
+
+
+def _word(name: str, word: str) -> Asked:
+    return {"span_term": {name: word}}
+
+
+def _words(query: Words) -> Asked:
+    name, found = words_of(query)
+    if not query.prefix:
+        return phrase(name, found[:-1], found[-1:])
+    assert len(found) == 1, "a phrase whose last word is open is known"
+    return {"prefix": {name: {"value": found[0]}}}
 
 
 def _addresses(field: str, lowest: int, highest: int) -> Asked:

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from streams.index_opensearch import OpenSearchConnection, OpenSearchIndex
+from streams.index_opensearch.names import Names
+from streams.scope import TenantScope
 from tests.servers.opensearch import OpenSearch
 
 
@@ -44,3 +46,12 @@ async def on(server: OpenSearch, prefix: str = "", *, options: str = "") -> Asyn
     finally:
         await index.close()
         server.request("DELETE", f"{prefix}-*")
+
+
+async def pooled_beside(here: Here, scope: TenantScope) -> TenantScope:
+    """Another tenant of the same pool."""
+    names = Names(here.prefix, here.connection.pools)
+    others = (f"globex-{number}" for number in range(1000))
+    other = TenantScope(next(name for name in others if names.pool_of(name) == names.pool_of(scope.tenant)))
+    await here.index.prepare(other, pooled=True)
+    return other
