@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiokafka import errors as kafka_errors
-
 from streams.errors import LogUnavailable
 from streams.event_log import Record
 from streams.log_kafka.connection import KafkaConnection
@@ -19,7 +17,12 @@ from streams.log_kafka.records import Addressed
 from streams.log_kafka.troubles import DOUBT_SECONDS, RETRY_SECONDS, TROUBLES, WRITE_SECONDS, explained, passes
 
 _GROUP_RECORDS: Final = 10_000
-_GROUP_BYTES: Final = 16 << 20
+_GROUP_BYTES: Final = 8 << 20
+_HELD_BYTES: Final = 64 << 20
+"""Of records whose callers wait. Beyond that, appends are refused at once: with Kafka away, they would pile up."""
+
+_TURN_SECONDS: Final = 5.0
+"""How long a transaction is given at least: of appends that are nearly late when their turn comes, some must still get done."""
 
 Seen = Callable[[Record], Awaitable[bool]]
 """Whether the record, whose transaction has ended, is visible."""
@@ -33,13 +36,15 @@ class Job:
         records: what to append.
         last: for a conditional append: the offset of the last record of the key, or None; see `condition`.
         condition: whether it is conditional.
-        done: the answer.
+        done: the answer; cancelled if nobody waits for it any more.
+        deadline: until when it may begin, or be tried again, however long it waits for its turn.
     """
 
     records: Sequence[Addressed]
     last: int | None = None
     condition: bool = False
     done: asyncio.Future[Sequence[Record]] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    deadline: float = field(default_factory=lambda: time.monotonic() + WRITE_SECONDS)
     size: int = 0
 
     def __post_init__(self) -> None:
@@ -69,6 +74,7 @@ class Lane:
         self._seen = seen
         self._producer: Producer | None = None
         self._jobs: deque[Job] = deque()
+        self._held = 0
         self._working: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -80,11 +86,18 @@ class Lane:
         """
         if self._closed:
             raise LogUnavailable("the event log is closed")
+        if self._held and self._held + job.size > _HELD_BYTES:
+            raise LogUnavailable(f"the log takes no more now: appends of {self._held:,} bytes wait for Kafka already; try again later")
         self._jobs.append(job)
+        self._held += job.size
         if self._working is None or self._working.done():
             self._working = asyncio.create_task(self._work(), name="kafka-lane")
-        # Shielded: a caller that is cancelled must not cancel the answer of the others.
-        return await asyncio.shield(job.done)
+        try:
+            return await job.done
+        finally:
+            self._held -= job.size
+            if job.done.cancelled() and job in self._jobs:
+                self._jobs.remove(job)  # who has gone may come again with the same
 
     async def close(self) -> None:
         """Returns when everything that was waiting is done."""
@@ -123,11 +136,11 @@ class Lane:
                         job.fail(explained("append", error))
 
     async def _write(self, jobs: Sequence[Job]) -> None:
-        deadline = time.monotonic() + WRITE_SECONDS
-        while True:
-            trouble: BaseException | None
+        trouble: BaseException | None = None
+        while jobs := self._waited_for(jobs, trouble):
+            seconds = min(job.deadline for job in jobs) - time.monotonic()
             try:
-                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                async with asyncio.timeout(max(_TURN_SECONDS, seconds)):
                     producer = await self._open()
                     jobs = await self.admit(jobs)
                     if not jobs:
@@ -144,28 +157,37 @@ class Lane:
                         job.fail(error)
                     return
                 if happened:
-                    written = doubt.records
-                    break
+                    await self._done(jobs, doubt.records)
+                    return
                 trouble = doubt.__cause__
             except (NotWritten, LogUnavailable, *TROUBLES) as error:
                 await self._drop()
                 trouble = error.__cause__ if isinstance(error, NotWritten) else error
             else:
-                break
-            if isinstance(trouble, kafka_errors.KafkaError) and not passes(trouble) and len(jobs) > 1:
-                for job in jobs:  # one of them may be what the broker refuses
-                    await self._write([job])
+                await self._done(jobs, written)
                 return
-            if time.monotonic() >= deadline or not passes(trouble):
-                for job in jobs:
-                    job.fail(trouble if isinstance(trouble, LogUnavailable) else explained("append", trouble or TimeoutError()))
+            if not passes(trouble):
+                if len(jobs) > 1:  # one of them may be what the broker refuses
+                    for job in jobs:
+                        await self._write([job])
+                else:
+                    jobs[0].fail(_told(trouble))
                 return
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def _done(self, jobs: Sequence[Job], written: Sequence[Record]) -> None:
         await self.written(written)
         done = 0
         for job in jobs:
             job.answer(written[done : done + len(job.records)])
             done += len(job.records)
+
+    def _waited_for(self, jobs: Sequence[Job], trouble: BaseException | None) -> Sequence[Job]:
+        """The jobs whose callers wait, and not for too long already; the late ones are told so."""
+        for job in jobs:
+            if time.monotonic() >= job.deadline:
+                job.fail(_told(trouble))
+        return [job for job in jobs if not job.done.done()]
 
     async def _open(self) -> Producer:
         if self._producer is None:
@@ -196,3 +218,7 @@ class Lane:
         except TimeoutError:
             await self._drop()
             return None
+
+
+def _told(trouble: BaseException | None) -> LogUnavailable:
+    return trouble if isinstance(trouble, LogUnavailable) else explained("append", trouble or TimeoutError())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -49,6 +50,7 @@ _PASSING: Final = (  # aiokafka does not call them retriable, because with the s
     kafka_errors.ProducerClosed,
     kafka_errors.CommitFailedError,
     kafka_errors.IllegalStateError,
+    kafka_errors.KafkaTimeoutError,  # a batch waits too long behind another one of its partition
     kafka_errors.UnknownError,  # also what it calls each code that it does not know, such as PRODUCER_FENCED and TRANSACTION_ABORTABLE
 )
 
@@ -65,7 +67,7 @@ def unavailable(doing: str) -> Iterator[None]:
 def explained(doing: str, error: BaseException) -> LogUnavailable:
     """The error for people."""
     what = str(error) or type(error).__name__
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError | asyncio.CancelledError):
         what = "no answer in time"
     if isinstance(error, _FORBIDDEN):
         advice = "grant Tenantry's user the ACLs that the documentation lists"

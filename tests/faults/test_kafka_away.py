@@ -5,43 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
 from operator import ge
 
 import pytest
-from pytest_socket import enable_socket
 
 from streams.errors import Changed, LogUnavailable, Overtaken
 from streams.event_log import CONTROL, IDP_EVENTS, TENANT_LOG, NewRecord
 from streams.log_kafka import KafkaEventLog
-from tests.contract.leftovers import none_left
 from tests.faults.chance import chance
-from tests.faults.kafka_workers import connection, until
+from tests.faults.kafka_workers import until
 from tests.processes import PATIENCE
-from tests.servers.fixtures import made
 from tests.servers.kafka import Kafka
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[Kafka]:
-    """A Kafka that these tests stop, kill and freeze."""
-    enable_socket()
-    with made(Kafka, "kafka") as kafka:
-        yield kafka
-
-
-@pytest.fixture
-async def log(own: Kafka) -> AsyncIterator[KafkaEventLog]:
-    if not own.running:
-        await asyncio.to_thread(own.start)
-    async with none_left():
-        log = await KafkaEventLog.open(connection(f"kafka://{own.bootstrap}/test-{uuid.uuid4().hex[:12]}?partitions=3"))
-        yield log
-        await log.close()
 
 
 class Work:
