@@ -74,9 +74,11 @@ FINGERPRINT: Final = hashlib.sha256(msgspec.json.encode((_VERSION, MAPPING))).he
 def creation(replicas: int | None) -> bytes:
     """The body of a request that creates an index.
 
-    One shard: counts of values are exact, and sorting needs no merging. A search finds what was written a second ago. Without a
-    number of replicas there is one as soon as there is a node for it.
+    One shard: counts of values are exact, and sorting needs no merging. A search finds what was written a second ago, by OpenSearch's
+    own `refresh_interval`: given here, even as the same second, each index would be refreshed all the time, whereas most tenants
+    search now and then, and OpenSearch lets a search wait for the refresh where there was none for half a minute
+    (`index.search.idle.after`). Without a number of replicas there is one as soon as there is a node for it.
     """
     copies: dict[str, Any] = {"auto_expand_replicas": "0-1"} if replicas is None else {"number_of_replicas": replicas}
-    settings = {"number_of_shards": 1, "refresh_interval": "1s", "translog.durability": "request", **copies}
+    settings = {"number_of_shards": 1, "translog.durability": "request", **copies}
     return msgspec.json.encode({"settings": {"index": settings}, "mappings": MAPPING})
