@@ -26,10 +26,13 @@ from services.keys.scheduler import RotationScheduler
 from services.lock import DataLock
 from services.platform import Platform
 from services.settings import Settings
+from services.tenants.forgetting import Forgetting
+from services.tenants.search_user import SearchUsers
 from services.tenants.sources import Sources
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlLog, Projection
-from streams.errors import SearchIndexError
+from streams.direct_access import DirectAccess
+from streams.errors import SearchIndexError, StreamsError
 from streams.event_log import IDP_EVENTS, EventLog
 from streams.log_sqlite import SqliteEventLog
 from streams.processors.backlog import Backlogs
@@ -43,6 +46,7 @@ from streams.search_index import SearchIndex
 _log = structlog.get_logger(__name__)
 _RETENTION_MS: Final = 7 * 24 * 3600 * 1000
 _RETENTION_EVERY_SECONDS: Final = 3600
+_DELETIONS_EVERY_SECONDS: Final = 600
 
 
 def now_ms() -> int:
@@ -65,9 +69,6 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         stack.push_async_callback(log.close)
         index = open_index(settings)
         stack.push_async_callback(index.close)
-        direct_access = open_direct_access(settings)
-        if direct_access is not None:
-            stack.push_async_callback(direct_access.close)
         store = open_store(settings)
         stack.push_async_callback(store.close)
 
@@ -85,9 +86,10 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         runner = Runner(log, (Router(sources.map, tenants.exists), AuditProcessor(), processor))
         if settings.process:
             _process(runner, catch_up, stack)
-        clockwork = Clockwork()
-        clockwork.start()
-        stack.callback(clockwork.stop)
+        search_users = SearchUsers(control, tenants, _direct_access(settings, stack))
+        forgetting = Forgetting(control, tenants, search_users, processor)
+        clockwork = _clockwork(stack)
+        _finish_deletions(forgetting, tenants, clockwork)
         clockwork.every("retention", _RETENTION_EVERY_SECONDS, lambda: _trim(log))
         scheduler = RotationScheduler(tenants, rings, custodian, clockwork, now_ms)
         scheduler.start()
@@ -97,10 +99,11 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             now=now_ms,
             log=log,
             index=index,
-            direct_access=direct_access,
             store=store,
             control=control,
             tenants=tenants,
+            search_users=search_users,
+            forgetting=forgetting,
             sources=sources,
             tokens=tokens,
             rings=rings,
@@ -146,11 +149,13 @@ async def work(settings: Settings, log: EventLog, *, only: bool = False) -> Asyn
         index = open_index(settings)
         stack.push_async_callback(index.close)
         tenants, sources, backlogs = Tenants(), Sources(), Backlogs()
-        await _control(log, stack, backlogs, tenants, sources)
+        control = await _control(log, stack, backlogs, tenants, sources)
         processor = IndexProcessor(log, index, backlogs, exists=tenants.exists, pooled=tenants.pooled)
         catch_up = CatchUp(log, index, processor, backlogs)
         runner = Runner(log, (Router(sources.map, tenants.exists), AuditProcessor(), processor))
         _process(runner, catch_up, stack)
+        search_users = SearchUsers(control, tenants, _direct_access(settings, stack))
+        _finish_deletions(Forgetting(control, tenants, search_users, processor), tenants, _clockwork(stack))
         yield Worker(log, index, tenants, catch_up, runner)
 
 
@@ -166,6 +171,34 @@ async def _control(log: EventLog, stack: AsyncExitStack, backlogs: Backlogs, *pr
     stack.push_async_callback(control.stop)
     await control.start()
     return control
+
+
+def _direct_access(settings: Settings, stack: AsyncExitStack) -> DirectAccess | None:
+    access = open_direct_access(settings)
+    if access is not None:
+        stack.push_async_callback(access.close)
+    return access
+
+
+def _clockwork(stack: AsyncExitStack) -> Clockwork:
+    clockwork = Clockwork()
+    clockwork.start()
+    stack.callback(clockwork.stop)
+    return clockwork
+
+
+def _finish_deletions(forgetting: Forgetting, tenants: Tenants, clockwork: Clockwork) -> None:
+    """Now, and by and by, goes on with the deletions that could not be finished. Nobody waits for it: the engine may still be away."""
+
+    async def finish() -> None:
+        for tenant in tenants.unfinished():
+            try:
+                await forgetting.forget(TenantScope(tenant.id), "tenantry", now_ms())
+            except StreamsError as error:
+                _log.warning("tenant_not_forgotten", tenant=tenant.id, error=str(error))
+
+    clockwork.at("unfinished deletions", now_ms(), finish)
+    clockwork.every("unfinished deletions, again", _DELETIONS_EVERY_SECONDS, finish)
 
 
 async def _prepare(processor: IndexProcessor, tenants: Tenants) -> None:

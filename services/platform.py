@@ -15,10 +15,11 @@ from services.keys.publication import Publication
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
 from services.settings import Settings
+from services.tenants.forgetting import Forgetting
+from services.tenants.search_user import SearchUsers
 from services.tenants.sources import Sources
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlLog
-from streams.direct_access import DirectAccess
 from streams.event_log import EventLog
 from streams.processors.catch_up import CatchUp
 from streams.processors.index import IndexProcessor
@@ -35,10 +36,11 @@ class Platform:
     now: Callable[[], int]
     log: EventLog
     index: SearchIndex
-    direct_access: DirectAccess | None
     store: KeyStore
     control: ControlLog
     tenants: Tenants
+    search_users: SearchUsers
+    forgetting: Forgetting
     sources: Sources
     tokens: Tokens
     rings: Rings
@@ -56,10 +58,3 @@ class Platform:
         """Gives a tenant what it needs before its first event and token: an index, an active key and a standby."""
         await self.processor.prepare(scope, new=new)
         await self.custodian.settle(scope)
-
-    async def forget(self, scope: TenantScope) -> None:
-        """Takes a deleted tenant's index away, and its user at the search engine, if it has one."""
-        tenant = self.tenants.find(scope.tenant)
-        if self.direct_access is not None and tenant is not None and tenant.search_user:
-            await self.direct_access.revoke(scope)
-        await self.processor.drop(scope)

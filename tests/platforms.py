@@ -72,7 +72,7 @@ def _behind(cursors: Mapping[int, int], ends: Mapping[int, int]) -> bool:
 @asynccontextmanager
 async def site(data: Path, **settings: Any) -> AsyncIterator[Site]:
     """A platform on the directory."""
-    async with start(Settings(data=data, **engines.settings(data), **settings)) as platform:
+    async with start(Settings(data=data, **{**engines.settings(data), **settings})) as platform:
         token = (data / "operator.token").read_text().strip()
         unopened = Site(platform, httpx.AsyncClient())
         operator = unopened.client(token)

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Response
 from services.access.scopes import Scope
 from services.api.edge import ThePlatform, ThePrincipal, needs
 from services.api.models import SearchUserAnswer
-from services.tenants import search_user
 from streams.scope import TenantScope
 
 router = APIRouter(tags=["tenants"])
@@ -24,9 +23,7 @@ async def put_search_user(scope: _Admin, running: ThePlatform, by: ThePrincipal,
     Takes a token with `events:read`, too, and one that does not expire: the user could read longer. That there is such a user is in the
     tenant's log. What it then asks OpenSearch itself is not: Tenantry does not see it.
     """
-    granted = await search_user.grant(
-        running.control, running.direct_access, scope, by, running.now(), pooled=running.tenants.pooled(scope.tenant)
-    )
+    granted = await running.search_users.grant(scope, by, running.now())
     response.headers["Cache-Control"] = "no-store"
     return SearchUserAnswer(index=granted.index, user=granted.user, password=granted.password)
 
@@ -34,4 +31,4 @@ async def put_search_user(scope: _Admin, running: ThePlatform, by: ThePrincipal,
 @router.delete("/v1/tenants/{tenant}/search-user", status_code=HTTPStatus.NO_CONTENT, summary="Ends that user")
 async def delete_search_user(scope: _Admin, running: ThePlatform, by: ThePrincipal) -> None:
     """It is let in no longer."""
-    await search_user.revoke(running.control, running.direct_access, scope, by, running.now())
+    await running.search_users.revoke(scope, by, running.now())

@@ -85,10 +85,15 @@ async def put_tenant(tenant: str, body: TenantBody, running: ThePlatform, by: Th
 
 
 @router.delete("/v1/tenants/{tenant}", status_code=HTTPStatus.NO_CONTENT, summary="Deletes a tenant")
-async def delete_tenant(running: ThePlatform, scope: _Admin, by: TheOperator) -> None:
-    """Its tokens end, its sources become free, its JWKS and index go. Its events stay in the log, and its id is not used again."""
+async def delete_tenant(tenant: str, running: ThePlatform, by: ThePrincipal) -> None:
+    """Its tokens end, its sources become free, its JWKS, index and search user go. Its events stay in the log, its id is not used again.
+
+    After a 503 it is deleted, but the search engine may still hold its index or user: the same request goes on with that.
+    """
+    scope = by.enter(tenant, Scope.TENANT_ADMIN, running.tenants.known)
+    by.require_operator()
     await commands.delete(running.control, running.tenants, scope, by, running.now())
-    await running.forget(scope)
+    await running.forgetting.forget(scope, by.id, running.now())
 
 
 @router.get("/v1/ignored-sources", summary="Lists the sources whose events are dropped")

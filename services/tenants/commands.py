@@ -90,9 +90,10 @@ async def put(
 
 
 async def delete(control: ControlLog, tenants: Tenants, scope: TenantScope, by: Principal, now: int) -> None:
-    """Deletes the tenant: its tokens end, its sources are free, its JWKS and its index go. Its events stay in the log.
+    """Deletes the tenant: its tokens end, its sources are free, its JWKS goes. Its events stay in the log.
 
-    One event does all of it, so that no crash and no race leaves a source with a tenant that is gone.
+    One event does all of it, so that no crash and no race leaves a source with a tenant that is gone. What it has at the engines is taken
+    away afterwards; see `services.tenants.forgetting`.
     """
 
     async def decide() -> Sequence[ControlEvent]:

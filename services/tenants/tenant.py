@@ -20,6 +20,7 @@ class Tenant:
         search_user: whether it has a user of its own at the search engine.
         issuer: the `iss` of its tokens (RFC 8414), or None for the default under the public URL.
         deleted_at: when it was deleted; its id is never used again, because its events stay in the log.
+        forgotten: whether nothing is left of a deleted one at the engines: no index, no user.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Tenant:
     deleted_at: int | None = None
     isolation: Isolation = "separate"
     search_user: bool = False
+    forgotten: bool = False
 
 
 class Tenants(Projection):
@@ -38,7 +40,7 @@ class Tenants(Projection):
         self._tenants: dict[str, Tenant] = {}
 
     def apply(self, key: str, event: ControlEvent) -> None:
-        """Folds `tenant_created`, `tenant_changed`, `tenant_deleted`, `search_user_granted` and `search_user_revoked`."""
+        """Folds `tenant_created`, `_changed`, `_deleted` and `_forgotten`, and `search_user_granted` and `_revoked`."""
         if event.type == "tenant_created":
             isolation: Isolation = event.data.get("isolation", "separate")
             self._tenants[key] = Tenant(key, event.data["display_name"], event.data.get("issuer"), event.at, isolation=isolation)
@@ -48,10 +50,16 @@ class Tenants(Projection):
             self._tenants[key] = replace(self._tenants[key], search_user=event.type == "search_user_granted")
         elif event.type == "tenant_deleted":
             self._tenants[key] = replace(self._tenants[key], deleted_at=event.at)
+        elif event.type == "tenant_forgotten":
+            self._tenants[key] = replace(self._tenants[key], forgotten=True)
 
     def find(self, tenant: str) -> Tenant | None:
         """The tenant, also a deleted one."""
         return self._tenants.get(tenant)
+
+    def known(self, tenant: str) -> bool:
+        """Whether there is such a tenant, or was."""
+        return tenant in self._tenants
 
     def exists(self, tenant: str) -> bool:
         """Whether there is such a tenant, not deleted."""
@@ -66,3 +74,7 @@ class Tenants(Projection):
     def all(self) -> Sequence[Tenant]:
         """The tenants that were not deleted, by id."""
         return sorted((tenant for tenant in self._tenants.values() if tenant.deleted_at is None), key=lambda tenant: tenant.id)
+
+    def unfinished(self) -> Sequence[Tenant]:
+        """The deleted tenants of whom the engines may still hold something."""
+        return [tenant for tenant in self._tenants.values() if tenant.deleted_at is not None and not tenant.forgotten]

@@ -124,5 +124,7 @@ class TenantAccess(DirectAccess):
     @staticmethod
     def _told(error: Refused) -> IndexUnavailable:
         if error.status in {400, 404, 405}:
-            return IndexUnavailable(f"OpenSearch does not take users and roles ({error.status}); see that its security plugin is there")
+            return IndexUnavailable(
+                f"OpenSearch does not take users and roles ({error.status}); ask again, then see that it has its security plugin"
+            )
         return IndexUnavailable(f"OpenSearch refuses to change users and roles ({error}); see that the user may manage them")

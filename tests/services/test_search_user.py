@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.engines import open_direct_access
 from streams.scope import TenantScope
 from tests import engines
 from tests.platforms import Site, site
@@ -93,8 +94,10 @@ async def test_a_pooled_tenant_whose_index_was_lost_is_pooled_again(real: Site) 
     scope = TenantScope("hooli")
     await real.platform.index.drop(scope)
     await real.platform.catch_up.rebuild(scope)
-    assert real.platform.direct_access is not None
-    assert await real.platform.direct_access.grant(scope) is None, "only who shares an index gets no user"
+    access = open_direct_access(real.platform.settings)
+    assert access is not None
+    assert await access.grant(scope) is None, "only who shares an index gets no user"
+    await access.close()
     answer = await real.operator.get("/v1/tenants/hooli/events", params={"q": "event.provider:okta"})
     assert [event["event.id"] for event in answer.json()["events"]] == ["hooli-1"]
 

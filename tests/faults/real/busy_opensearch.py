@@ -25,14 +25,14 @@ class BusyOpenSearch:
 
     Attributes:
         share: of the items of bulk requests that are answered with 429, and not handed on.
-        away: whether connections are closed without an answer.
+        away: whether connections are closed without an answer: all of them, or those whose path begins with this.
         refused: how many items were answered with 429.
         handed: how many were handed on.
     """
 
     def __init__(self, opensearch: Any, dice: random.Random) -> None:
         self.share = 0.0
-        self.away = False
+        self.away: bool | str = False
         self.refused = self.handed = 0
         self.port = 0
         self._dice = dice
@@ -58,7 +58,7 @@ class BusyOpenSearch:
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
-        if self.away:
+        if self.away is True or (self.away and scope["path"].startswith(self.away)):
             raise ConnectionResetError
         status, kind, answer = await self._answer(scope, body)
         headers = [(b"content-type", kind.encode()), (b"content-length", str(len(answer)).encode())]
