@@ -144,15 +144,15 @@ class ControlLog:
                         self._places[batch.partition] = batch.end
                         async with self._moved:
                             self._moved.notify_all()
-            except LogUnavailable as error:
-                # The projections answer from memory until the log is back.
-                _log.warning("control_log_unavailable", error=str(error))
-                await asyncio.sleep(_RETRY_SECONDS)
             except ControlError as error:
                 self._failure = error
                 async with self._moved:
                     self._moved.notify_all()
                 return
+            except Exception as error:  # noqa: BLE001 -- whatever it is, ending here would let those who catch up wait for ever
+                # The projections answer from memory until the log is back.
+                _log.warning("control_log_unavailable", error=str(error), exc_info=not isinstance(error, LogUnavailable))
+                await asyncio.sleep(_RETRY_SECONDS)
 
     def _apply(self, record: Record) -> None:
         if record.key is None:

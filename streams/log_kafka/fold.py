@@ -56,6 +56,6 @@ class Fold:
                         self._places[batch.partition] = batch.end
                         async with self._moved:
                             self._moved.notify_all()
-            except LogUnavailable as error:
-                _log.warning("kafka_fold_unavailable", error=str(error))
+            except Exception as error:  # noqa: BLE001 -- whatever it is, ending here would let those who wait for a place wait for ever
+                _log.warning("kafka_fold_unavailable", error=str(error), exc_info=not isinstance(error, LogUnavailable))
                 await asyncio.sleep(_RETRY_SECONDS)

@@ -7,12 +7,14 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streams.control_log import ControlEvent, ControlLog, Projection
 from streams.errors import ControlError
 from streams.event_log import CONTROL, NewRecord
+from streams.log_kafka.fold import Fold
 from streams.log_sqlite import SqliteEventLog
 
 
@@ -24,9 +26,21 @@ class Counts(Projection):
         self.values[key].append(event.data["n"])
 
 
+class Stumbling(SqliteEventLog):
+    """Fails once in a way that nobody has thought of."""
+
+    stumbled = False
+
+    def follow(self, *arguments: Any, **named: Any) -> Any:
+        if not self.stumbled:
+            self.stumbled = True
+            raise KeyError("what nobody has thought of")
+        return super().follow(*arguments, **named)
+
+
 @asynccontextmanager
-async def node(path: Path) -> AsyncIterator[tuple[ControlLog, Counts]]:
-    log, counts = SqliteEventLog(path), Counts()
+async def node(path: Path, kind: type[SqliteEventLog] = SqliteEventLog) -> AsyncIterator[tuple[ControlLog, Counts]]:
+    log, counts = kind(path), Counts()
     control = ControlLog(log, [counts])
     try:
         await control.start()
@@ -79,3 +93,25 @@ async def test_what_can_not_be_read_stops_the_node_instead_of_being_passed_over(
     with pytest.raises(ControlError, match="upgrade"):
         async with node(tmp_path / "log.sqlite"):
             pass
+
+
+async def test_an_error_that_nobody_has_thought_of_is_told_and_does_not_end_the_following(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with asyncio.timeout(30), node(tmp_path / "log.sqlite", Stumbling) as (control, counts):
+        await count(control, counts, "a")
+        assert counts.values["a"] == [0]
+    assert "Traceback" in (said := capsys.readouterr().out)
+    assert "what nobody has thought of" in said
+
+
+async def test_the_fold_of_kafkas_conditional_appends_goes_on_likewise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = Stumbling(tmp_path / "log.sqlite")
+    fold = Fold(lambda places: log.follow(CONTROL, None, start=places))
+    [record] = await log.append([NewRecord(CONTROL, b"x", "a")])
+    async with asyncio.timeout(30):
+        await fold.reach(record.partition, record.offset + 1)
+    assert fold.last("a") == record.offset
+    assert "Traceback" in capsys.readouterr().out
+    await fold.close()
+    await log.close()
