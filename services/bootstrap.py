@@ -73,16 +73,16 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         stack.push_async_callback(store.close)
 
         tenants, sources, tokens, rings, seen, installation = Tenants(), Sources(), Tokens(), Rings(), Commands(), Installation()
-        backlogs = Backlogs()
+        backlogs = _backlogs(settings)
         control = await _control(log, stack, backlogs, tenants, sources, tokens, rings, seen, installation)
         await ensure_installation(control, installation, now_ms())
         await ensure_operator(control, tokens, settings.operator_token_file, now_ms())
 
         custodian = Custodian(log, control, rings, seen, tenants, store, now_ms)
         processor = IndexProcessor(log, index, backlogs, exists=tenants.exists, pooled=tenants.pooled)
-        if alone(settings):
-            await _prepare(processor, tenants)
         catch_up = CatchUp(log, index, processor, backlogs)
+        if alone(settings):
+            await _prepare(processor, catch_up, tenants)
         runner = Runner(log, (Router(sources.map, tenants.exists), AuditProcessor(), processor))
         if settings.process:
             _process(runner, catch_up, stack)
@@ -148,7 +148,7 @@ async def work(settings: Settings, log: EventLog, *, only: bool = False) -> Asyn
         _claim(settings, stack)
         index = open_index(settings)
         stack.push_async_callback(index.close)
-        tenants, sources, backlogs = Tenants(), Sources(), Backlogs()
+        tenants, sources, backlogs = Tenants(), Sources(), _backlogs(settings)
         control = await _control(log, stack, backlogs, tenants, sources)
         processor = IndexProcessor(log, index, backlogs, exists=tenants.exists, pooled=tenants.pooled)
         catch_up = CatchUp(log, index, processor, backlogs)
@@ -201,10 +201,17 @@ def _finish_deletions(forgetting: Forgetting, tenants: Tenants, clockwork: Clock
     clockwork.every("unfinished deletions, again", _DELETIONS_EVERY_SECONDS, finish)
 
 
-async def _prepare(processor: IndexProcessor, tenants: Tenants) -> None:
+def _backlogs(settings: Settings) -> Backlogs:
+    # Alone, it goes on at once with what it claimed before a crash: there is nobody else who could be at it.
+    return Backlogs("alone" if alone(settings) else "")
+
+
+async def _prepare(processor: IndexProcessor, catch_up: CatchUp, tenants: Tenants) -> None:
     for tenant in tenants.all():
+        scope = TenantScope(tenant.id)
         try:
-            await processor.prepare(TenantScope(tenant.id))
+            if not await processor.prepare(scope):
+                await catch_up.rebuild(scope)
         except SearchIndexError as error:
             # One tenant's broken index must keep nobody else, and no JWKS, from being served.
             _log.error("index_unavailable", tenant=tenant.id, error=str(error))

@@ -15,6 +15,7 @@ StreamsError
 ├── CursorError           a cursor that was not made by this search of this tenant
 └── SearchIndexError
     ├── IndexUnavailable  the index can't be read or written now
+    ├── IndexBeingBuilt   another process builds the index anew
     └── IndexMissing      this tenant has no index (yet)
 
 Each message says what happened, to what, and what to do. HTTP appears only in `services.api`.
@@ -123,6 +124,13 @@ class SearchIndexError(StreamsError):
 
 class IndexUnavailable(SearchIndexError):
     """The index can't be used now. Writing again later is safe: the first write of an event wins."""
+
+
+class IndexBeingBuilt(SearchIndexError):
+    """Another process builds the tenant's index anew: two at once would destroy each other's work."""
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(f"the index of tenant {tenant!r} is being built anew by another process; see whether it is still necessary later")
 
 
 class IndexMissing(SearchIndexError):

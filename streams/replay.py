@@ -18,18 +18,14 @@ _CHUNK: Final = 20_000  # events in one write: enough to make a commit cheap, fe
 _RECORDS: Final = 50
 
 
-async def _nothing(_: int) -> None:
-    pass
-
-
 async def replay(
     log: EventLog,
     index: SearchIndex,
     scope: TenantScope,
     progress: Callable[[int], None],
-    before_swap: Callable[[int], Awaitable[None]] = _nothing,
+    before_swap: Callable[[], Awaitable[None]],
     *,
-    pooled: bool = False,
+    pooled: bool,
 ) -> int:
     """Fills a new index from the whole log of the tenant and swaps it in; the old one answers until then.
 
@@ -38,7 +34,7 @@ async def replay(
         index: the search index.
         scope: the tenant.
         progress: is told how many events are done.
-        before_swap: is told up to which offset (not included) the new index holds the log, before it takes the old one's place.
+        before_swap: is awaited before the new index takes the old one's place; if it raises, that does not happen.
         pooled: whether the new index may be shared, as the tenant was registered: a lost one can't be asked.
 
     Returns:
@@ -62,5 +58,5 @@ async def replay(
         if chunk:
             indexed += (await generation.write(chunk)).indexed
             progress(done + len(chunk))
-        await before_swap(start)
+        await before_swap()
     return indexed

@@ -54,6 +54,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     streams.IndexUnavailable: Problem(
         HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", "The search index is not available", _UNAVAILABLE_SECONDS
     ),
+    streams.IndexBeingBuilt: Problem(HTTPStatus.CONFLICT, "index-being-built", "Another process builds the search index anew"),
     streams.LogUnavailable: Problem(
         HTTPStatus.SERVICE_UNAVAILABLE, "log-unavailable", "The event log is not available", _UNAVAILABLE_SECONDS
     ),

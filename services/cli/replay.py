@@ -14,7 +14,7 @@ from services.cli.app import Json
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, printable, progress_bar
 from services.engines import open_log
-from services.errors import AlreadyRunning, Invalid, NotFound
+from services.errors import AlreadyRunning, Invalid, NotFound, ServiceError
 from services.events.revival import Revived, Waiting, revive, waiting
 from services.settings import Settings
 from streams.scope import TenantScope, check_tenant_id
@@ -84,9 +84,21 @@ def _rebuilt(tenant: str | None) -> Iterator[tuple[str, int]]:
     except AlreadyRunning:
         # An embedded index has one writing process, and it does it; OpenSearch's are built by any service.
         client = Client(settings)
-        listed = (found["id"] for found in client.pages("/v1/tenants", {"limit": 1000}, name="tenants", most=None))
-        for one in [tenant] if tenant is not None else list(listed):
-            yield one, client.ask("POST", path_of(one, "events", "rebuild"), json={})["events"]
+        if tenant is not None:
+            yield tenant, _ask(client, tenant)
+            return
+        refused: list[str] = []
+        for one in [found["id"] for found in client.pages("/v1/tenants", {"limit": 1000}, name="tenants", most=None)]:
+            try:
+                yield one, _ask(client, one)
+            except ServiceError as error:  # as for one that a worker builds anew already: the others are done nevertheless
+                refused.append(f"{one}: {error}")
+        if refused:
+            raise ServiceError("not everybody's index was built anew here. " + "; ".join(refused)) from None
+
+
+def _ask(client: Client, tenant: str) -> int:
+    return int(client.ask("POST", path_of(tenant, "events", "rebuild"), json={})["events"])
 
 
 async def _rebuilt_here(settings: Settings, tenant: str | None) -> list[tuple[str, int]]:

@@ -53,6 +53,7 @@ class Rebuild(Generation):
         self._target = ""
         self._pooled = False
         self._seen = -1
+        self._filled = 0
         self._readable = True
 
     async def begin(self, *, pooled: bool | None) -> Self:
@@ -88,6 +89,7 @@ class Rebuild(Generation):
         if written.deferred:
             raise IndexUnavailable(f"the new index of tenant {self._tenant!r} can't be filled now: {written.trouble}")
         self._seen = max(self._seen, *(entry.position for entry in entries))
+        self._filled += written.indexed
         return written
 
     async def finish(self) -> None:
@@ -96,6 +98,7 @@ class Rebuild(Generation):
             await self._copy(self._present)
         await self._refresh(self._target)
         await self._check()
+        await self._whole()
         await self._client.ask("POST", "/_aliases", {"actions": self._swap()})
         self._tenants.note(self._tenant, self._target)
         if self._present is not None:
@@ -119,6 +122,19 @@ class Rebuild(Generation):
                 f"somebody has removed the new index of tenant {self._tenant!r}, and OpenSearch has made another of its name; "
                 f"delete {self._target} if it is still there, set `action.auto_create_index: false`, and build it anew"
             ) from None
+
+    async def _whole(self) -> None:
+        """Sees that what was written is there, and nobody has made another index: who takes over a rebuild removes what was left.
+
+        Raises:
+            IndexUnavailable: something is missing, or there is another.
+        """
+        counted = msgspec.json.decode(await self._client.ask("POST", f"/{self._target}/_count", {"query": self._own()}))
+        if counted["count"] < self._filled or counted["_shards"]["failed"] or await self._tenants.look(self._tenant) != self._present:
+            raise IndexUnavailable(
+                f"somebody has removed events from the new index of tenant {self._tenant!r} while it was filled, or made another; "
+                "build it anew"
+            )
 
     async def _leave(self, index: str) -> None:
         if self._names.pooled(index):

@@ -6,16 +6,16 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
-from streams.errors import IndexMissing
+from streams.errors import IndexBeingBuilt, IndexMissing, LogUnavailable, StreamsError
 from streams.event_log import TENANT_LOG, EventLog
 from streams.metrics import BACKLOGS
-from streams.processors.backlog import Backlog, Backlogs
+from streams.processors.backlog import EXPIRES_SECONDS, RENEWED_SECONDS, Backlog, Backlogs
 from streams.processors.index import IndexProcessor
 from streams.replay import replay
 from streams.scope import TenantScope
@@ -28,7 +28,10 @@ _LONGEST_PAUSE_SECONDS: Final = 60.0
 _RECORDS: Final = 50
 _STEP: Final = 500
 _ORPHANED_MS: Final = 60_000
-"""A backlog that its opener has not closed by then may be caught up by anybody: doing it twice changes nothing."""
+"""A backlog that nobody has got on with for so long may be caught up by anybody: reading twice changes nothing."""
+_NEW_SECONDS: Final = 2.0
+"""How long who registers a tenant has to make its index, before it counts as lost: events may be faster."""
+_STOPS_SECONDS: Final = EXPIRES_SECONDS * 2 / 3
 
 
 class CatchUp:
@@ -88,21 +91,33 @@ class CatchUp:
             self._not_before[backlog.tenant] = (min(2 * pause, _LONGEST_PAUSE_SECONDS), time.monotonic() + pause)
 
     def _ours(self, backlog: Backlog) -> bool:
-        return backlog.tenant in self._processor.opened_here or time.time_ns() // 1_000_000 - backlog.opened_at > _ORPHANED_MS
+        if backlog.builder:
+            return self._backlogs.free(backlog)
+        return backlog.tenant in self._processor.opened_here or time.time_ns() // 1_000_000 - backlog.moved_at > _ORPHANED_MS
 
     async def catch_up(self, backlog: Backlog) -> bool:
         """Whether the backlog is closed: everything is in the tenant's index.
 
         Raises:
+            IndexBeingBuilt: another process builds the index anew.
             StreamsError: the log or the index can't be used now.
         """
         scope = TenantScope(backlog.tenant)
         async with self._locks[backlog.tenant]:
+            found = self._backlogs.of(backlog.tenant)
+            if found is None:
+                return True
             try:
                 await self._processor.check(scope)
+                whole = not found.builder  # else somebody has died over it, and may have left a part of one
             except IndexMissing:
-                await self._build(scope, backlog.partition, lambda _: None)
-            return await self._close(scope, backlog)
+                if not found.builder and self._backlogs.idle(found) < _NEW_SECONDS:
+                    return False
+                whole = False
+            if not whole:
+                await self._build(scope, lambda _: None)
+                found = self._backlogs.of(backlog.tenant)
+            return found is None or await self._close(scope, found)
 
     async def rebuild(self, scope: TenantScope, progress: Callable[[int], None] = lambda _: None) -> int:
         """Builds the tenant's index anew from the log, while the old one answers and workers go on; how many events it has.
@@ -110,26 +125,59 @@ class CatchUp:
         Args:
             scope: the tenant.
             progress: is told how many events are done.
+
+        Raises:
+            IndexBeingBuilt: another process does it already.
+            IndexMissing: the tenant was deleted meanwhile.
         """
-        partition = await self._log.partition_of(TENANT_LOG, scope.tenant)
         async with self._locks[scope.tenant]:
-            done = await self._build(scope, partition, progress)
+            done = await self._build(scope, progress)
             backlog = self._backlogs.of(scope.tenant)
             if backlog is not None and not await self._close(scope, backlog):
                 self._processor.opened.set()
         return done
 
-    async def _build(self, scope: TenantScope, partition: int, progress: Callable[[int], None]) -> int:
+    async def _build(self, scope: TenantScope, progress: Callable[[int], None]) -> int:
         """Fills a new index. What is written into the old one meanwhile would be lost by the swap, so the tenant is passed over."""
+        if await self._processor.gone(scope):
+            return 0
+        await self._processor.fall_behind(scope)
+        found = self._backlogs.of(scope.tenant)
+        taken_over = found is not None and bool(found.builder)
+        await self._claim(scope)
         self._processor.opened_here.add(scope.tenant)
-        cursor = (await self._log.cursors(TENANT_LOG, self._processor.name)).get(partition, 0)
-        await self._backlogs.open([scope.tenant], partition, cursor)
+        building = replay(self._log, self._index, scope, progress, lambda: self._claim(scope), pooled=self._processor.pooled(scope))
+        try:
+            done = await self._renewing(scope, building)
+        except Exception:
+            if not taken_over:  # what was there before is there still, whole
+                with contextlib.suppress(StreamsError):
+                    await self._backlogs.release(scope.tenant)
+            raise
+        if not await self._processor.gone(scope) and not await self._backlogs.release(scope.tenant):
+            raise IndexBeingBuilt(scope.tenant)
+        return done
 
-        async def before_swap(reached: int) -> None:
-            # Once more: another process may have caught up, in the old index, and closed it.
-            await self._backlogs.open([scope.tenant], partition, reached)
+    async def _claim(self, scope: TenantScope) -> None:
+        if not await self._backlogs.claim(scope.tenant):
+            raise IndexBeingBuilt(scope.tenant) if self._processor.exists(scope) else IndexMissing(scope.tenant)
 
-        return await replay(self._log, self._index, scope, progress, before_swap, pooled=self._processor.pooled(scope))
+    async def _renewing(self, scope: TenantScope, building: Coroutine[Any, Any, int]) -> int:
+        """Builds, as long as the claim can be renewed: who can't must be out of the way before somebody else begins."""
+        task = asyncio.create_task(building, name=f"build-{scope.tenant}")
+        try:
+            until = time.monotonic() + _STOPS_SECONDS
+            while not (await asyncio.wait({task}, timeout=RENEWED_SECONDS))[0]:
+                with contextlib.suppress(LogUnavailable):
+                    async with asyncio.timeout(until - time.monotonic()):
+                        await self._claim(scope)
+                    until = time.monotonic() + _STOPS_SECONDS
+        except TimeoutError:
+            raise LogUnavailable(f"the claim to build the index of tenant {scope.tenant!r} can't be renewed in the control log") from None
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+        return task.result()
 
     async def _close(self, scope: TenantScope, backlog: Backlog) -> bool:
         start = backlog.offset

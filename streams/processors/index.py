@@ -17,7 +17,6 @@ from streams.position import last_before
 from streams.processors.backlog import Backlogs
 from streams.processors.processor import Processor
 from streams.raw_event import RawEvent, dead_letter
-from streams.replay import replay
 from streams.scope import TenantScope
 from streams.search_index import Entry, SearchIndex, Written
 from streams.segment import entries
@@ -85,8 +84,8 @@ class IndexProcessor(Processor):
             await self._open(behind, batch)
         return letters
 
-    async def prepare(self, scope: TenantScope, *, new: bool = False) -> None:
-        """Makes sure that the tenant has an index; one that was lost is built again from the log.
+    async def prepare(self, scope: TenantScope, *, new: bool = False) -> bool:
+        """Makes sure that the tenant has an index. False if it was lost: it gets a backlog, so that `CatchUp` builds one anew.
 
         A `new` tenant has no events, so the log need not be searched for them.
         """
@@ -94,12 +93,37 @@ class IndexProcessor(Processor):
             try:
                 await self._index.check(scope)
             except IndexMissing:
+                found = self._backlogs.of(scope.tenant)
+                if found is not None and found.builder:
+                    return False
                 if not new and await self._log.read(TENANT_LOG, key=scope.tenant, limit=1):
                     # Not prepared first: an empty index that a crash leaves behind would pass for a whole one.
-                    await self.rebuild(scope)
-                else:
-                    await self._index.prepare(scope, pooled=self._pooled(scope.tenant))
+                    await self.fall_behind(scope)
+                    self.opened_here.add(scope.tenant)
+                    self.opened.set()
+                    return False
+                await self._make(scope)
             self._prepared.add(scope.tenant)
+            return True
+
+    async def fall_behind(self, scope: TenantScope) -> None:
+        """Gives the tenant a backlog from the processor's cursor on: what comes from now on is read again."""
+        partition = await self._log.partition_of(TENANT_LOG, scope.tenant)
+        cursor = (await self._log.cursors(TENANT_LOG, self.name)).get(partition, 0)
+        await self._backlogs.open([scope.tenant], partition, cursor)
+
+    async def gone(self, scope: TenantScope) -> bool:
+        """Whether the tenant is deleted. Its index goes, too: whoever has just made it may have been slower than the deletion."""
+        # A deletion that is not in the control log yet takes away afterwards what is there now.
+        await self._backlogs.current()
+        if self._exists(scope.tenant):
+            return False
+        await self.drop(scope)
+        return True
+
+    def exists(self, scope: TenantScope) -> bool:
+        """Whether the tenant is still there, as far as this process has heard."""
+        return self._exists(scope.tenant)
 
     def pooled(self, scope: TenantScope) -> bool:
         """Whether the tenant is registered as sharing an index."""
@@ -128,17 +152,6 @@ class IndexProcessor(Processor):
                 return False
             left = deferred
         return True
-
-    async def rebuild(self, scope: TenantScope, progress: Callable[[int], None] = lambda _: None) -> int:
-        """Builds the tenant's index anew from the log; how many events it has. For a process that alone writes indexes.
-
-        Where others may write to the tenant's index meanwhile, `CatchUp.rebuild` does it.
-
-        Args:
-            scope: the tenant.
-            progress: is told how many events are done.
-        """
-        return await replay(self._log, self._index, scope, progress, pooled=self.pooled(scope))
 
     async def drop(self, scope: TenantScope) -> None:
         """Removes the tenant's index for good."""
@@ -172,20 +185,26 @@ class IndexProcessor(Processor):
         self.opened.set()
 
     async def _missing(self, tenants: dict[TenantScope, list[Entry]], start: int) -> dict[TenantScope, str]:
-        """Prepares indexes for tenants that have none, and takes out those whose index was lost: their whole log must be read."""
+        """Takes out tenants that have no index, and why; where the partition begins, nothing was before, and they get one.
+
+        Whether it was lost or they are new, `CatchUp` finds out: to look for a first event may mean to read a whole partition.
+        """
         lost: dict[TenantScope, str] = {}
         for scope in [scope for scope in tenants if scope.tenant not in self._prepared]:
             try:
                 await self._index.check(scope)
             except IndexMissing as error:
-                first = await self._log.read(TENANT_LOG, key=scope.tenant, limit=1)
-                if first and first[0].offset < start:
+                if start > 0 or self._backlogs.of(scope.tenant) is not None:
                     lost[scope] = str(error)
                     del tenants[scope]
                     continue
-                await self._index.prepare(scope, pooled=self._pooled(scope.tenant))
+                await self._make(scope)
             self._prepared.add(scope.tenant)
         return lost
+
+    async def _make(self, scope: TenantScope) -> None:
+        await self._index.prepare(scope, pooled=self._pooled(scope.tenant))
+        await self.gone(scope)
 
     async def _write(
         self, tenants: Mapping[TenantScope, Sequence[Entry]], arrived: int

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from services.api.events import MAX_BODY
+from streams.control_log import ControlEvent
 from tests.platforms import REALM_IDS, Site, keycloak, recorded
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -230,6 +232,17 @@ async def test_a_rebuilt_index_gives_the_same_answers(globex: Site) -> None:
     answer = await globex.operator.post("/v1/tenants/globex/events/rebuild")
     assert answer.json()["events"] >= 300
     assert await found(globex, limit=1000) == before
+
+
+async def test_an_index_that_another_process_builds_is_left_to_it(globex: Site) -> None:
+    data = {"tenant": "globex", "partition": 0, "offset": 0, "builder": "another"}
+
+    async def claimed() -> Sequence[ControlEvent]:
+        return [ControlEvent(type=f"backlog_{what}", at=globex.platform.now(), by="test", data=data) for what in ("opened", "claimed")]
+
+    await globex.platform.control.commit("@index", claimed)
+    answer = await globex.operator.post("/v1/tenants/globex/events/rebuild")
+    assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (409, "index-being-built")
 
 
 def _ms(text: str) -> float:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from streams.control_log import ControlLog
 from streams.errors import IndexMissing
 from streams.event_log import TENANT_LOG, Batch, NewRecord
 from streams.index_tantivy.index import TantivyIndex
 from streams.log_sqlite import SqliteEventLog
 from streams.processors.backlog import Backlogs
+from streams.processors.catch_up import CatchUp
 from streams.processors.index import IndexProcessor
 from streams.query.tree import MatchAll
 from streams.scope import TenantScope
@@ -41,9 +44,22 @@ async def index(tmp_path: Path) -> AsyncIterator[TantivyIndex]:
     await opened.close()
 
 
+@asynccontextmanager
+async def process(log: SqliteEventLog, index: TantivyIndex) -> AsyncIterator[tuple[IndexProcessor, CatchUp]]:
+    """What a process has that indexes; nothing of it runs by itself."""
+    backlogs = Backlogs()
+    control = ControlLog(log, (backlogs,))
+    backlogs.attach(control)
+    await control.start()
+    processor = IndexProcessor(log, index, backlogs)
+    yield processor, CatchUp(log, index, processor, backlogs)
+    await control.stop()
+
+
 async def appended(log: SqliteEventLog, *records: NewRecord) -> Batch:
     stored = await log.append(records)
-    return Batch(TENANT_LOG, 0, "index", stored[0].offset, stored[-1].offset + 1, stored)
+    end = stored[-1].offset + 1
+    return Batch(TENANT_LOG, 0, "index", end - 1 - len(stored), end, stored)  # offsets begin with 1, cursors with 0
 
 
 async def ids(index: TantivyIndex, scope: TenantScope) -> list[str]:
@@ -63,7 +79,10 @@ async def test_each_tenant_gets_its_own_and_twice_changes_nothing(log: SqliteEve
 async def test_an_index_that_was_lost_is_filled_from_the_log(log: SqliteEventLog, index: TantivyIndex) -> None:
     await IndexProcessor(log, index, Backlogs()).process(await appended(log, *segments(ACME, [encoded("a1"), encoded("a2")])))
     await index.drop(ACME)
-    await IndexProcessor(log, index, Backlogs()).prepare(ACME)
+    async with process(log, index) as (processor, catch_up):
+        assert not await processor.prepare(ACME)
+        await catch_up.rebuild(ACME)
+        assert await processor.prepare(ACME)
     assert await ids(index, ACME) == ["a1", "a2"]
 
 
@@ -73,11 +92,13 @@ async def test_a_rebuild_that_was_cut_off_begins_again(log: SqliteEventLog, inde
     def cut(_: int) -> None:
         raise InterruptedError
 
-    with pytest.raises(InterruptedError):
-        await IndexProcessor(log, index, Backlogs()).rebuild(ACME, cut)
-    with pytest.raises(IndexMissing):
-        await index.refresh(ACME)
-    await IndexProcessor(log, index, Backlogs()).prepare(ACME)
+    async with process(log, index) as (processor, catch_up):
+        with pytest.raises(InterruptedError):
+            await catch_up.rebuild(ACME, cut)
+        with pytest.raises(IndexMissing):
+            await index.refresh(ACME)
+        assert not await processor.prepare(ACME)
+        await catch_up.rebuild(ACME)
     assert await ids(index, ACME) == ["a1"]
 
 
@@ -87,7 +108,9 @@ async def test_an_index_of_another_schema_is_built_anew(log: SqliteEventLog, ind
     pointer = tmp_path / "index" / "acme" / "CURRENT"
     pointer.write_text(pointer.read_text().partition(" ")[0] + " of-another-age")
     upgraded = TantivyIndex(tmp_path / "index")
-    await IndexProcessor(log, upgraded, Backlogs()).prepare(ACME)
+    async with process(log, upgraded) as (processor, catch_up):
+        assert not await processor.prepare(ACME)
+        await catch_up.rebuild(ACME)
     assert await ids(upgraded, ACME) == ["a1"]
     await upgraded.close()
 
