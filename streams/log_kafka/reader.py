@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ from streams.log_kafka.consumer import Consumer
 from streams.log_kafka.troubles import QUESTION_SECONDS, TRANSACTION_MS, unavailable
 
 _READERS: Final = 4
+_LONG: Final = _READERS - 1
+"""How many reads of one key are under way: each may have to pass a whole partition, and whoever asks, say, whether an append was
+committed must not wait for that."""
 _FETCH_BYTES: Final = 1 << 20
 _POLL_MS: Final = 10
 """How soon a reader notices that only markers were left: aiokafka tells of records only."""
@@ -77,12 +81,13 @@ class _Reader:
 
 
 class Readers:
-    """At most four reads at once; further ones wait."""
+    """At most four reads at once, three of them of one key; further ones wait."""
 
     def __init__(self, connection: KafkaConnection) -> None:
         self._connection = connection
         self._free: list[_Reader] = []
         self._places = asyncio.Semaphore(_READERS)
+        self._long = asyncio.Semaphore(_LONG)
         self._closed = False
 
     async def read(self, stream: str, part: TopicPartition, key: str | None, start: int, end: int, limit: int) -> Sequence[Record]:
@@ -92,7 +97,7 @@ class Readers:
         """
         if start >= end or limit <= 0:
             return []
-        async with self._places:
+        async with self._long if key is not None else contextlib.nullcontext(), self._places:
             if self._closed:
                 raise LogUnavailable("the event log is closed")
             with unavailable(f"read {part.topic}"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from streams.control_log import ControlLog
 from streams.errors import IndexMissing
-from streams.event_log import TENANT_LOG, Batch, NewRecord
+from streams.event_log import TENANT_LOG, Batch, NewRecord, Record
 from streams.index_tantivy.index import TantivyIndex
 from streams.log_sqlite import SqliteEventLog
 from streams.processors.backlog import Backlogs
@@ -45,14 +46,14 @@ async def index(tmp_path: Path) -> AsyncIterator[TantivyIndex]:
 
 
 @asynccontextmanager
-async def process(log: SqliteEventLog, index: TantivyIndex) -> AsyncIterator[tuple[IndexProcessor, CatchUp]]:
+async def process(log: SqliteEventLog, index: TantivyIndex) -> AsyncIterator[tuple[IndexProcessor, CatchUp, Backlogs]]:
     """What a process has that indexes; nothing of it runs by itself."""
     backlogs = Backlogs()
     control = ControlLog(log, (backlogs,))
     backlogs.attach(control)
     await control.start()
     processor = IndexProcessor(log, index, backlogs)
-    yield processor, CatchUp(log, index, processor, backlogs)
+    yield processor, CatchUp(log, index, processor, backlogs), backlogs
     await control.stop()
 
 
@@ -79,7 +80,7 @@ async def test_each_tenant_gets_its_own_and_twice_changes_nothing(log: SqliteEve
 async def test_an_index_that_was_lost_is_filled_from_the_log(log: SqliteEventLog, index: TantivyIndex) -> None:
     await IndexProcessor(log, index, Backlogs()).process(await appended(log, *segments(ACME, [encoded("a1"), encoded("a2")])))
     await index.drop(ACME)
-    async with process(log, index) as (processor, catch_up):
+    async with process(log, index) as (processor, catch_up, _):
         assert not await processor.prepare(ACME)
         await catch_up.rebuild(ACME)
         assert await processor.prepare(ACME)
@@ -92,7 +93,7 @@ async def test_a_rebuild_that_was_cut_off_begins_again(log: SqliteEventLog, inde
     def cut(_: int) -> None:
         raise InterruptedError
 
-    async with process(log, index) as (processor, catch_up):
+    async with process(log, index) as (processor, catch_up, _):
         with pytest.raises(InterruptedError):
             await catch_up.rebuild(ACME, cut)
         with pytest.raises(IndexMissing):
@@ -108,7 +109,7 @@ async def test_an_index_of_another_schema_is_built_anew(log: SqliteEventLog, ind
     pointer = tmp_path / "index" / "acme" / "CURRENT"
     pointer.write_text(pointer.read_text().partition(" ")[0] + " of-another-age")
     upgraded = TantivyIndex(tmp_path / "index")
-    async with process(log, upgraded) as (processor, catch_up):
+    async with process(log, upgraded) as (processor, catch_up, _):
         assert not await processor.prepare(ACME)
         await catch_up.rebuild(ACME)
     assert await ids(upgraded, ACME) == ["a1"]
@@ -121,6 +122,34 @@ async def test_a_deleted_tenants_events_are_passed_over(log: SqliteEventLog, ind
     with pytest.raises(IndexMissing):
         await index.refresh(ACME)
     assert await ids(index, GLOBEX) == ["g1"]
+
+
+class Slow(SqliteEventLog):
+    """A log that takes its time to find a tenant's events, as Kafka does for one whose first is at the end of a long partition."""
+
+    found: asyncio.Event | None = None
+
+    async def read(self, stream: str, *, key: str | None = None, partition: int = 0, start: int = 0, limit: int = 1000) -> Sequence[Record]:
+        if key is not None and self.found is not None:
+            await self.found.wait()
+        return await super().read(stream, key=key, partition=partition, start=start, limit=limit)
+
+
+async def test_a_new_tenant_whose_events_are_faster_than_its_index_delays_nobody(tmp_path: Path, index: TantivyIndex) -> None:
+    log = Slow(tmp_path / "slow.sqlite")
+    async with process(log, index) as (processor, catch_up, backlogs):
+        await processor.process(await appended(log, *segments(GLOBEX, [encoded("g1")])))
+        log.found = asyncio.Event()
+        await processor.process(await appended(log, *segments(ACME, [encoded("a1")]), *segments(GLOBEX, [encoded("g2")])))
+        assert await ids(index, GLOBEX) == ["g1", "g2"]
+        [backlog] = backlogs.all()
+        assert backlog.tenant == "acme"
+        assert not await catch_up.catch_up(backlog), "who registers it is about to make its index"
+        await processor.prepare(ACME, new=True)
+        log.found.set()
+        assert await catch_up.catch_up(backlog)
+    assert await ids(index, ACME) == ["a1"]
+    await log.close()
 
 
 async def test_what_can_never_be_indexed_is_a_dead_letter_and_the_others_arrive(log: SqliteEventLog, index: TantivyIndex) -> None:
