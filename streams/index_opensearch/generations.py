@@ -42,7 +42,6 @@ class Generations:
         self._names = names
         self._tenants = tenants
         self._creation = msgspec.json.decode(creation(replicas))
-        self._pools: set[str] = set()
         self._pooling = Grouped(self._pool, most=_POOLED_AT_ONCE)
 
     async def prepare(self, tenant: str, *, pooled: bool) -> bool:
@@ -69,7 +68,9 @@ class Generations:
 
     async def _pool(self, tenants: Sequence[str]) -> Sequence[bool]:
         """Gives each of them a share of a pool: all aliases in one request, since a change of the cluster's state costs most of it."""
-        placed = {tenant: await self.pool(self._names.pool_of(tenant)) for tenant in tenants}
+        placed = {tenant: self._names.pool_of(tenant) for tenant in tenants}
+        for index in sorted(set(placed.values())):
+            await self.create(index)
         for tenant in await self._left(list(placed)):
             await self.purge(self._names.every_pool, tenant)
         actions = [self.pooling(tenant, index) for tenant, index in placed.items()]
@@ -84,19 +85,13 @@ class Generations:
         terms = {"field": OWNER, "size": len(tenants)}
         body = {"size": 0, "query": {"terms": {OWNER: tenants}}, "aggs": {"owners": {"terms": terms}}}
         answer = await self._client.ask("POST", f"/{self._names.every_pool}/_search?allow_partial_search_results=false", body)
-        return [str(bucket["key"]) for bucket in msgspec.json.decode(answer)["aggregations"]["owners"]["buckets"]]
+        found = msgspec.json.decode(answer).get("aggregations")  # none if somebody has just removed the pools
+        return [str(bucket["key"]) for bucket in found["owners"]["buckets"]] if found else []
 
     def pooling(self, tenant: str, index: str) -> dict[str, Any]:
         """The action that makes the tenant's alias one of a pool: it filters, and leads to one shard."""
         action = {"index": index, "alias": self._names.alias(tenant), "filter": {"term": {OWNER: tenant}}, "routing": tenant}
         return {"add": action}
-
-    async def pool(self, index: str) -> str:
-        """The shared index, which is made if it is not there."""
-        if index not in self._pools:
-            await self.create(index)
-            self._pools.add(index)
-        return index
 
     async def create(self, index: str, *, aliases: dict[str, Any] | None = None) -> bool:
         """Makes an index; False if there is one of its name."""

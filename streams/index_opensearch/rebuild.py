@@ -69,7 +69,7 @@ class Rebuild(Generation):
                 self._readable = False  # it may be broken, or closed: a reason more to build it anew
         if self._pooled:
             self._target = self._names.other_pool(self._tenant, self._present or "")
-            await self._generations.pool(self._target)
+            await self._generations.create(self._target)  # unless it is there: OpenSearch may have lost it
             await self._generations.purge(self._target, self._tenant)
         else:
             last = await self._generations.last(self._tenant)

@@ -106,6 +106,21 @@ async def test_a_new_index_that_was_replaced_meanwhile_is_not_swapped_in(opensea
         assert ids(await here.index.search(ACME, ALL)) == ["e1"]
 
 
+async def test_pools_that_were_lost_are_made_again(opensearch: OpenSearch) -> None:
+    async with on(opensearch, options="pools=2") as here:
+        await here.index.prepare(ACME, pooled=True)
+        here.server.ask("DELETE", ",".join(here.names()))
+        async with here.index.rebuild(ACME, pooled=True) as generation:
+            await generation.write([event(1)])
+        await here.index.refresh(ACME)
+        assert ids(await here.index.search(ACME, ALL)) == ["e1"]
+        here.server.ask("DELETE", ",".join(here.names()))
+        assert await here.index.prepare(GLOBEX, pooled=True)
+        await here.index.write({GLOBEX: [event(2)]})
+        await here.index.refresh(GLOBEX)
+        assert ids(await here.index.search(GLOBEX, ALL)) == ["e2"]
+
+
 async def test_nobody_elses_documents_are_removed_from_a_pool_of_another_mapping(opensearch: OpenSearch) -> None:
     async with on(opensearch, options="pools=2") as here:
         pool = Names(here.prefix, 2).pool(0)
