@@ -74,7 +74,9 @@ class Node:
         self.log.stopped.clear()
         self.log.go.clear()
         building = asyncio.create_task(self.catch_up.rebuild(ACME))
-        await self.log.stopped.wait()
+        stopped = asyncio.create_task(self.log.stopped.wait())
+        await asyncio.wait({building, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        assert stopped.done(), building.result()
         return building
 
     async def until_closed(self) -> None:
@@ -116,9 +118,14 @@ async def embedded(directory: Path) -> AsyncIterator[tuple[Node, Node]]:
 
 
 async def filled(one: Node) -> Node:
+    """All events are in the log, and the processor is behind them: what a new index lacks is not read again for a backlog."""
     for number in range(RECORDS):
         document = {"@timestamp": "2026-11-18T11:06:40.000Z", "event.id": f"e{number}", "event.action": "login", "idp": {}}
         await one.log.append(segments(ACME, [Encoded(f"e{number}", 1_795_000_000_000, json.dumps(document).encode())]))
+    async with one.log.follow(TENANT_LOG, one.processor.name) as following:
+        batch = await following.next()
+        assert batch is not None
+        await following.advance(batch)
     return one
 
 
