@@ -49,9 +49,9 @@ class Written:
         indexed: how many are new.
         duplicates: how many were there already (the first write of an event wins), counted within the call too.
         rejected: those that never will be.
-        deferred: those that could not be written now though the engine answers: the tenant's index is missing, blocked, closed or
-            busy. Any subset of the entries, in their order; writing all of them again later is safe. Everything else is in the
-            index, durably.
+        deferred: those that could not be written now though the engine answers: the tenant's index is missing, blocked, closed, busy,
+            or being built anew. Any subset of the entries, in their order; writing all of them again later is safe. Everything else is
+            in the index, durably.
         trouble: why entries were deferred, for operators; empty if none were.
     """
 
@@ -200,8 +200,8 @@ class SearchIndex(Protocol):
         """Opens a new index beside the present one, if there is one, which goes on answering.
 
         Leaving the context without an error swaps them atomically and drops the old one; leaving it with an error drops the
-        new one. Writes of this process to the tenant wait meanwhile; whoever rebuilds sees to it that other processes write nothing
-        to the tenant's index that will not be written again.
+        new one. Writes of this process to the tenant are deferred meanwhile, as soon as this waits for those under way; whoever rebuilds
+        sees to it that other processes write nothing to the tenant's index that will not be written again.
 
         Args:
             scope: the tenant.

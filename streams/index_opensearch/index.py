@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 
@@ -41,6 +41,7 @@ class OpenSearchIndex(SearchIndex):
         self._generations = Generations(self._client, self._names, self._tenants, replicas=connection.replicas)
         self._writer = Writer(self._client, requests=requests)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._rebuilding: Counter[str] = Counter()
 
     async def prepare(self, scope: TenantScope, *, pooled: bool = False) -> bool:
         """See the port."""
@@ -54,7 +55,7 @@ class OpenSearchIndex(SearchIndex):
             await self._tenants.index_of(scope.tenant)
 
     async def write(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
-        """See the port. Tenants whose index is being built anew by this process wait for it apart from the others."""
+        """See the port. Tenants whose index is being made or written by this process wait for it apart from the others."""
         free = {scope: part for scope, part in entries.items() if not self._locks[scope.tenant].locked()}
         calls = [self._write(free)] + [self._write({scope: part}) for scope, part in entries.items() if scope not in free]
         answers = await asyncio.gather(*calls, return_exceptions=True)
@@ -69,12 +70,16 @@ class OpenSearchIndex(SearchIndex):
         written: dict[TenantScope, Written] = {}
         parts: dict[Target, Sequence[Entry]] = {}
         async with AsyncExitStack() as stack:
+            held: dict[TenantScope, str] = {}
             for scope in sorted(entries, key=lambda scope: scope.tenant):
-                await stack.enter_async_context(self._locks[scope.tenant])
-            missing = await self._missing(entries)
+                if self._rebuilding[scope.tenant]:  # which would be a long wait
+                    held[scope] = "its index is being built anew"
+                else:
+                    await stack.enter_async_context(self._locks[scope.tenant])
+            held |= await self._missing([scope for scope in entries if scope not in held])
             for scope, part in entries.items():
-                if scope in missing:
-                    written[scope] = Written(0, 0, deferred=tuple(part), trouble=str(missing[scope]))
+                if scope in held:
+                    written[scope] = Written(0, 0, deferred=tuple(part), trouble=held[scope])
                 else:
                     parts[Target(scope.tenant, self._names.alias(scope.tenant))] = part
             answers = await self._writer.write(parts) if parts else {}
@@ -85,14 +90,14 @@ class OpenSearchIndex(SearchIndex):
                     self._tenants.forget(scope.tenant)
         return written
 
-    async def _missing(self, scopes: Iterable[TenantScope]) -> Mapping[TenantScope, IndexMissing]:
-        """Those who have no index; all that are not known are looked up together."""
+    async def _missing(self, scopes: Iterable[TenantScope]) -> dict[TenantScope, str]:
+        """Those who have no index, and that it is so; all that are not known are looked up together."""
         unknown = [scope for scope in scopes if not self._tenants.ready(scope.tenant)]
         answers = await asyncio.gather(*map(self.check, unknown), return_exceptions=True)
-        missing: dict[TenantScope, IndexMissing] = {}
+        missing: dict[TenantScope, str] = {}
         for scope, answer in zip(unknown, answers, strict=True):
             if isinstance(answer, IndexMissing):
-                missing[scope] = answer
+                missing[scope] = str(answer)
             elif answer is not None:
                 raise answer
         return missing
@@ -147,19 +152,23 @@ class OpenSearchIndex(SearchIndex):
 
     @asynccontextmanager
     async def _rebuild(self, scope: TenantScope, pooled: bool | None) -> AsyncIterator[Generation]:
-        async with self._locks[scope.tenant]:
-            rebuild = Rebuild(self._client, self._names, self._tenants, self._generations, scope.tenant)
-            with self._telling(scope):
-                await rebuild.begin(pooled=pooled)
-            try:
-                yield rebuild
+        self._rebuilding[scope.tenant] += 1
+        try:
+            async with self._locks[scope.tenant]:
+                rebuild = Rebuild(self._client, self._names, self._tenants, self._generations, scope.tenant)
                 with self._telling(scope):
-                    await rebuild.finish()
-            except IndexBeingBuilt:
-                raise  # what is there is theirs by now, and they have removed what was left
-            except BaseException:
-                await rebuild.abandon()
-                raise
+                    await rebuild.begin(pooled=pooled)
+                try:
+                    yield rebuild
+                    with self._telling(scope):
+                        await rebuild.finish()
+                except IndexBeingBuilt:
+                    raise  # what is there is theirs by now, and they have removed what was left
+                except BaseException:
+                    await rebuild.abandon()
+                    raise
+        finally:
+            self._rebuilding[scope.tenant] -= 1
 
     async def drop(self, scope: TenantScope) -> None:
         """See the port."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -39,6 +39,7 @@ class TantivyIndex(SearchIndex):
     def __init__(self, root: Path, *, writers: int = 8, readers: int = 64, heap: int = 20_000_000, searches: int = 4) -> None:
         self._shelf = Shelf(root, readers=readers, writers=writers, heap=heap)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._rebuilding: Counter[str] = Counter()
         self._searchers = ThreadPoolExecutor(searches, "tenantry-index-search")
         # One tenant's searches, however many and heavy, leave threads to the others.
         self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(max(1, searches // 2)))
@@ -73,7 +74,7 @@ class TantivyIndex(SearchIndex):
         for (scope, part), answer in zip(entries.items(), answers, strict=True):
             if isinstance(answer, IndexUnavailable):
                 failed.append(answer)
-                written[scope] = _deferred(part, answer)
+                written[scope] = _deferred(part, str(answer))
             elif isinstance(answer, BaseException):
                 raise answer
             else:
@@ -83,12 +84,14 @@ class TantivyIndex(SearchIndex):
         return written
 
     async def _write(self, scope: TenantScope, entries: Sequence[Entry]) -> Written:
+        if self._rebuilding[scope.tenant]:  # which would be a long wait
+            return _deferred(entries, "its index is being built anew")
         async with self._locks[scope.tenant]:
             with self._shelf.pinned(scope.tenant):
                 try:
                     opened = await self._shelf.present(scope.tenant)
                 except (IndexMissing, IndexUnavailable) as error:
-                    return _deferred(entries, error)
+                    return _deferred(entries, str(error))
                 return await write(self._shelf, opened, entries)
 
     async def refresh(self, scope: TenantScope) -> None:
@@ -151,7 +154,16 @@ class TantivyIndex(SearchIndex):
 
     def rebuild(self, scope: TenantScope, *, pooled: bool | None = None) -> AbstractAsyncContextManager[Generation]:  # noqa: ARG002
         """See the port; for `pooled` see `prepare`."""
-        return self._rebuild(scope.tenant)
+        return self._deferring(scope.tenant)
+
+    @asynccontextmanager
+    async def _deferring(self, tenant: str) -> AsyncIterator[Generation]:
+        self._rebuilding[tenant] += 1
+        try:
+            async with self._rebuild(tenant) as generation:
+                yield generation
+        finally:
+            self._rebuilding[tenant] -= 1
 
     @asynccontextmanager
     async def _rebuild(self, tenant: str) -> AsyncIterator[Generation]:
@@ -206,5 +218,5 @@ class _NewGeneration(Generation):
             return await write(self._shelf, self._opened, entries)
 
 
-def _deferred(entries: Sequence[Entry], error: Exception) -> Written:
-    return Written(0, 0, deferred=tuple(entries), trouble=str(error))
+def _deferred(entries: Sequence[Entry], why: str) -> Written:
+    return Written(0, 0, deferred=tuple(entries), trouble=why)
