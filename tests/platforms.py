@@ -17,7 +17,7 @@ from services.bootstrap import start
 from services.platform import Platform
 from services.sample.load import FILES
 from services.settings import Settings
-from streams.event_log import IDP_EVENTS, TENANT_LOG, Record
+from streams.event_log import CONTROL, IDP_EVENTS, TENANT_LOG, Record
 from tests import engines
 
 REALMS: list[dict[str, str]] = json.loads((FILES[0].parent / "realms.json").read_text())
@@ -63,6 +63,9 @@ class Site:
             async with self.platform.log.follow(stream, None, start=ends) as waking:
                 while _behind(await self.platform.log.cursors(stream, group), ends):
                     await waking.next(0.02)  # woken by every append; the cursor's own moves are seen at the latest then
+        async with self.platform.log.follow(CONTROL, None, start=await self.platform.log.ends(CONTROL)) as waking:
+            while self.platform.processor.behind:
+                await waking.next(0.02)
 
 
 def _behind(cursors: Mapping[int, int], ends: Mapping[int, int]) -> bool:

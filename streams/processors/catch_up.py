@@ -31,6 +31,7 @@ _ORPHANED_MS: Final = 60_000
 """A backlog that nobody has got on with for so long may be caught up by anybody: reading twice changes nothing."""
 _NEW_SECONDS: Final = 2.0
 """How long who registers a tenant has to make its index, before it counts as lost: events may be faster."""
+_LOOK_SECONDS: Final = 0.1
 _STOPS_SECONDS: Final = EXPIRES_SECONDS * 2 / 3
 
 
@@ -107,17 +108,22 @@ class CatchUp:
             found = self._backlogs.of(backlog.tenant)
             if found is None:
                 return True
-            try:
-                await self._processor.check(scope)
-                whole = not found.builder  # else somebody has died over it, and may have left a part of one
-            except IndexMissing:
-                if not found.builder and self._backlogs.idle(found) < _NEW_SECONDS:
-                    return False
-                whole = False
-            if not whole:
+            # With a builder: somebody has died over it, and may have left a part of an index.
+            if found.builder or not await self._has_index(scope, found):
                 await self._build(scope, lambda _: None)
                 found = self._backlogs.of(backlog.tenant)
             return found is None or await self._close(scope, found)
+
+    async def _has_index(self, scope: TenantScope, backlog: Backlog) -> bool:
+        while True:
+            try:
+                await self._processor.check(scope)
+            except IndexMissing:
+                if self._backlogs.idle(backlog) > _NEW_SECONDS:
+                    return False
+                await asyncio.sleep(_LOOK_SECONDS)
+            else:
+                return True
 
     async def rebuild(self, scope: TenantScope, progress: Callable[[int], None] = lambda _: None) -> int:
         """Builds the tenant's index anew from the log, while the old one answers and workers go on; how many events it has.
@@ -145,7 +151,6 @@ class CatchUp:
         found = self._backlogs.of(scope.tenant)
         taken_over = found is not None and bool(found.builder)
         await self._claim(scope)
-        self._processor.opened_here.add(scope.tenant)
         building = replay(self._log, self._index, scope, progress, lambda: self._claim(scope), pooled=self._processor.pooled(scope))
         try:
             done = await self._renewing(scope, building)

@@ -67,6 +67,8 @@ class IndexProcessor(Processor):
         letters: list[NewRecord] = []
         tenants: dict[TenantScope, list[Entry]] = defaultdict(list)
         passed_over = await self._passed_over()
+        if not all(record.key is None or self._exists(record.key) for record in batch.records):
+            await self._backlogs.current()  # who is not known may be new: a tenant is in the control log before its events are anywhere
         for record in batch.records:
             if record.key is None or record.key in passed_over or not self._exists(record.key):
                 continue
@@ -99,8 +101,6 @@ class IndexProcessor(Processor):
                 if not new and await self._log.read(TENANT_LOG, key=scope.tenant, limit=1):
                     # Not prepared first: an empty index that a crash leaves behind would pass for a whole one.
                     await self.fall_behind(scope)
-                    self.opened_here.add(scope.tenant)
-                    self.opened.set()
                     return False
                 await self._make(scope)
             self._prepared.add(scope.tenant)
@@ -111,6 +111,8 @@ class IndexProcessor(Processor):
         partition = await self._log.partition_of(TENANT_LOG, scope.tenant)
         cursor = (await self._log.cursors(TENANT_LOG, self.name)).get(partition, 0)
         await self._backlogs.open([scope.tenant], partition, cursor)
+        self.opened_here.add(scope.tenant)
+        self.opened.set()
 
     async def gone(self, scope: TenantScope) -> bool:
         """Whether the tenant is deleted. Its index goes, too: whoever has just made it may have been slower than the deletion."""
@@ -121,6 +123,11 @@ class IndexProcessor(Processor):
         await self.drop(scope)
         return True
 
+    @property
+    def behind(self) -> bool:
+        """Whether any tenant has a backlog."""
+        return bool(self._backlogs.all())
+
     def exists(self, scope: TenantScope) -> bool:
         """Whether the tenant is still there, as far as this process has heard."""
         return self._exists(scope.tenant)
@@ -130,11 +137,7 @@ class IndexProcessor(Processor):
         return self._pooled(scope.tenant)
 
     async def check(self, scope: TenantScope) -> None:
-        """Returns if the tenant has an index.
-
-        Raises:
-            IndexMissing: it has none.
-        """
+        """As `SearchIndex.check`."""
         await self._index.check(scope)
 
     async def index(self, scope: TenantScope, records: Sequence[Record]) -> bool:
@@ -169,7 +172,7 @@ class IndexProcessor(Processor):
 
     async def _passed_over(self) -> Container[str]:
         """The tenants with an open backlog."""
-        if not self._backlogs.all():
+        if not self.behind:
             return ()
         # To see one closing is necessary before passing over what comes after it; see `streams.processors.backlog`.
         await self._backlogs.current()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.control_log import ControlLog
+from services.tenants.tenant import Tenants
+from streams.control_log import ControlEvent, ControlLog
 from streams.errors import IndexMissing
 from streams.event_log import TENANT_LOG, Batch, NewRecord, Record
 from streams.index_tantivy.index import TantivyIndex
@@ -124,6 +125,25 @@ async def test_a_deleted_tenants_events_are_passed_over(log: SqliteEventLog, ind
     assert await ids(index, GLOBEX) == ["g1"]
 
 
+async def test_a_tenant_that_another_process_has_just_created_is_not_passed_over(log: SqliteEventLog, index: TantivyIndex) -> None:
+    tenants, backlogs = Tenants(), Backlogs()
+    here, elsewhere = ControlLog(log, (tenants, backlogs)), ControlLog(log, ())
+    backlogs.attach(here)
+    processor = IndexProcessor(log, index, backlogs, exists=tenants.exists)
+
+    async def created() -> Sequence[ControlEvent]:
+        return [ControlEvent(type="tenant_created", at=TIME, by="test", data={"display_name": "Acme", "issuer": None})]
+
+    await here.start()
+    await elsewhere.start()
+    batch = await appended(log, *segments(ACME, [encoded("a1")]))  # first, so that nothing is awaited in between
+    await elsewhere.commit("acme", created)
+    await processor.process(batch)
+    assert await ids(index, ACME) == ["a1"]
+    for control in (here, elsewhere):
+        await control.stop()
+
+
 class Slow(SqliteEventLog):
     """A log that takes its time to find a tenant's events, as Kafka does for one whose first is at the end of a long partition."""
 
@@ -144,10 +164,10 @@ async def test_a_new_tenant_whose_events_are_faster_than_its_index_delays_nobody
         assert await ids(index, GLOBEX) == ["g1", "g2"]
         [backlog] = backlogs.all()
         assert backlog.tenant == "acme"
-        assert not await catch_up.catch_up(backlog), "who registers it is about to make its index"
-        await processor.prepare(ACME, new=True)
+        catching_up = asyncio.create_task(catch_up.catch_up(backlog))
+        await processor.prepare(ACME, new=True)  # as who registers it is about to
         log.found.set()
-        assert await catch_up.catch_up(backlog)
+        assert await catching_up
     assert await ids(index, ACME) == ["a1"]
     await log.close()
 
