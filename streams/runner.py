@@ -31,11 +31,10 @@ class Runner:
     under way finish.
     """
 
-    def __init__(self, log: EventLog, processors: Sequence[Processor], *, max_records: int = 20_000, max_bytes: int = 24 << 20) -> None:
+    def __init__(self, log: EventLog, processors: Sequence[Processor], *, max_records: int = 20_000) -> None:
         self._log = log
         self._processors = processors
         self._max_records = max_records
-        self._max_bytes = max_bytes
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._trouble: dict[tuple[str, int | None], str] = {}
@@ -67,9 +66,9 @@ class Runner:
 
     async def _run(self, processor: Processor) -> None:
         async with self._log.follow(
-            processor.stream, processor.name, max_records=self._max_records, max_bytes=self._max_bytes
+            processor.stream, processor.name, max_records=self._max_records, max_bytes=processor.batch_bytes
         ) as subscription:
-            under_way = _UnderWay(processor.at_once, self._max_bytes)
+            under_way = _UnderWay(processor.at_once, processor.batch_bytes)
             while not self._stopping.is_set():
                 batch = await self._retried(processor, None, lambda: self._unless_stopped(subscription.next()))
                 if batch is not None:

@@ -63,6 +63,8 @@ def _say(reasons: dict[str, Waiting], done: Revived | None) -> None:
         out.print(f"{sum(found.count for found in reasons.values())} dead letters")
         return
     out.print(f"{done.revived} dead letters sent to the router again; those that it still can't place are dead letters anew")
+    if done.cut:
+        out.print(f"{done.cut} left: only the beginning of each is here; its message says where the whole was")
     if done.kept:
         out.print(f"{done.kept} left: their events are in the log, and an index refused them; see tenantry replay --tenant")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import sys
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -15,11 +16,14 @@ from typing import BinaryIO, Final, cast
 
 from services.errors import Invalid
 from streams import position as positions
+from streams.dead_letters import Reason
+from streams.errors import DecodeError
 from streams.event_log import DEAD_LETTERS, IDP_EVENTS, TENANT_LOG, EventLog, NewRecord, Record
-from streams.raw_event import MAX_BYTES, MAX_LINES, raw_record
+from streams.raw_event import MAX_BYTES, MAX_LETTER_BYTES, MAX_LINES, OWN, RawEvent, dead_letter, raw_record
 from streams.scope import TenantScope
 from streams.search_index import SearchIndex
 from streams.segment import entries
+from streams.sources.decode import decode
 
 _RECORDS: Final = 20
 """Records of one append: each append waits for the disk, so several share it."""
@@ -99,14 +103,18 @@ async def append_lines(
     async def flush() -> None:
         nonlocal size
         for record in await log.append(pending):
-            ends[record.partition] = max(ends.get(record.partition, 0), record.offset + 1)
+            if record.stream == IDP_EVENTS:
+                ends[record.partition] = max(ends.get(record.partition, 0), record.offset + 1)
         progress(size)
         pending.clear()
         size = 0
 
     for part in _parts(lines):
         count += sum(1 for line in part if line.strip())
-        pending.append(raw_record([line.rstrip(b"\r\n") for line in part], source=source, tenant=tenant, ingest=run))
+        if len(part[0]) > MAX_LETTER_BYTES:
+            pending.append(_letter(part[0], count, source, tenant, run))
+        else:
+            pending.append(raw_record([line.rstrip(b"\r\n") for line in part], source=source, tenant=tenant, ingest=run))
         size += sum(len(line) for line in part)
         if len(pending) >= _RECORDS:
             await flush()
@@ -181,6 +189,16 @@ async def _passed(
         if not alive():
             raise Invalid("nobody processes the events now: start `tenantry serve` and wait with it; what was appended is safe")
         await asyncio.sleep(_POLL_SECONDS)  # another process does the work; its cursor can only be asked
+
+
+def _letter(line: bytes, number: int, source: str | None, tenant: str | None, run: str) -> NewRecord:
+    """A line that no log takes as a record, as the dead letter that it would become."""
+    raw = RawEvent(line, f"{OWN}ingest-{run}-{number}", time.time_ns() // 1_000_000, source, tenant, run)
+    try:
+        decode(line)
+    except DecodeError as error:
+        return dead_letter(raw, Reason(error.reason), str(error))
+    raise AssertionError("it is larger than any event")
 
 
 def _parts(lines: Iterator[bytes]) -> Iterator[list[bytes]]:

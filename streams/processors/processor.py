@@ -14,11 +14,13 @@ class Processor(Protocol):
     Attributes:
         name: the group's name.
         stream: what it follows.
+        batch_bytes: how large a batch may be, about: what comes of it must fit into a transaction that a slow broker takes in time.
         at_once: how many batches, of different partitions and therefore of different keys, it may be given at the same time.
     """
 
     name: ClassVar[str]
     stream: ClassVar[str]
+    batch_bytes: ClassVar[int] = 24 << 20
     at_once: ClassVar[int] = 1
 
     async def process(self, batch: Batch) -> Sequence[NewRecord]:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from services.logs import configure
 from streams.errors import Changed, LogUnavailable, Overtaken
 from streams.event_log import CONTROL, DEAD_LETTERS, IDP_EVENTS, TENANT_LOG, Batch, NewRecord
 from streams.log_kafka import KafkaConnection, KafkaEventLog
@@ -103,6 +104,7 @@ async def worker(what: str, url: str, name: str, count: int) -> AsyncIterator[as
 
 
 async def _main() -> None:
+    configure()  # what it says for people goes to the standard error: the other is for the test
     what, url, name, count = sys.argv[1:]
     log = KafkaEventLog(connection(url))
     try:
