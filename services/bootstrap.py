@@ -197,7 +197,8 @@ def _finish_deletions(forgetting: Forgetting, tenants: Tenants, clockwork: Clock
             except StreamsError as error:
                 _log.warning("tenant_not_forgotten", tenant=tenant.id, error=str(error))
 
-    clockwork.at("unfinished deletions", now_ms(), finish)
+    if tenants.unfinished():
+        clockwork.at("unfinished deletions", now_ms(), finish)
     clockwork.every("unfinished deletions, again", _DELETIONS_EVERY_SECONDS, finish)
 
 
