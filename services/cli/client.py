@@ -4,30 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
 from services.errors import Invalid, ServiceError, SettingsError
 from services.settings import Settings
 
+_SECONDS: Final = 60.0
 
 class Client:
     """Asks the service with the token of the settings, by default the operator's of this machine."""
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.service_url
-        self._client = httpx.Client(base_url=self._url, headers={"Authorization": f"Bearer {_token(settings)}"}, timeout=60)
+        self._client = httpx.Client(base_url=self._url, headers={"Authorization": f"Bearer {_token(settings)}"}, timeout=_SECONDS)
 
-    def ask(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
+    def ask(
+        self, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None, seconds: float | None = _SECONDS
+    ) -> Any:
         """The answer's JSON, or None if it has none.
 
+        Args:
+            method: of HTTP.
+            path: of the API.
+            params: of the query; what is empty is left out.
+            json: the body.
+            seconds: how long the service may work before it answers; None: as long as it takes.
+
         Raises:
-            ServiceError: the service refused; with what it says.
+            ServiceError: the service refused, with what it says; or it does not answer.
         """
         with self._errors():
             given = {name: value for name, value in (params or {}).items() if value not in {None, ""}}
-            answer = self._client.request(method, path, params=given, json=json)
+            timeout = httpx.Timeout(_SECONDS, read=seconds)
+            answer = self._client.request(method, path, params=given, json=json, timeout=timeout)
             _check(answer)
             return answer.json() if answer.content else None
 
@@ -60,6 +71,8 @@ class Client:
     def _errors(self) -> Iterator[None]:
         try:
             yield
+        except httpx.ReadTimeout:
+            raise ServiceError(f"the service at {self._url} has not answered in time; it may still be doing what it was asked") from None
         except httpx.TransportError as error:
             raise ServiceError(
                 f"no service answers at {self._url} ({error}); start it with `tenantry serve`, or set TENANTRY_URL"

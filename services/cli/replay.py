@@ -100,7 +100,9 @@ def _rebuilt(tenant: str | None) -> Iterator[tuple[str, int]]:
 
 
 def _ask(client: Client, tenant: str) -> int:
-    return int(client.ask("POST", path_of(tenant, "events", "rebuild"), json={})["events"])
+    with progress_bar() as bar:
+        bar.add_task(f"the service is indexing {tenant}", total=None)
+        return int(client.ask("POST", path_of(tenant, "events", "rebuild"), json={}, seconds=None)["events"])
 
 
 async def _rebuilt_here(settings: Settings, tenant: str | None) -> list[tuple[str, int]]:
