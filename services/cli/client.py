@@ -13,6 +13,7 @@ from services.settings import Settings
 
 _SECONDS: Final = 60.0
 
+
 class Client:
     """Asks the service with the token of the settings, by default the operator's of this machine."""
 
