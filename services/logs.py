@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Final
 
 import structlog
+
+_NOISY: Final = ("aiokafka", "faust", "mode")
 
 
 def configure() -> None:
@@ -26,3 +29,6 @@ def configure() -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    for name in _NOISY:
+        # A line for each connection that they try; what matters of it we say ourselves.
+        logging.getLogger(name).setLevel(logging.CRITICAL)

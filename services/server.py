@@ -12,6 +12,7 @@ from typing import Final
 
 import uvicorn
 
+from services.answering import warn
 from services.api.app import application
 from services.bootstrap import start
 from services.errors import SettingsError
@@ -54,7 +55,11 @@ async def serve(settings: Settings) -> None:
             )
         )
         _greet(settings, platform)
-        await server.serve(sockets=[listening])
+        looking = asyncio.create_task(warn(platform.index, platform.store))
+        try:
+            await server.serve(sockets=[listening])
+        finally:
+            looking.cancel()
 
 
 class _Server(uvicorn.Server):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from keyvault.errors import KeyStoreUnavailable
 from services.access.scopes import Scope
 from services.api.edge import TheOperator, ThePlatform, ThePrincipal, needs
 from services.api.models import SourcesBody, TenantAnswer, TenantBody, TenantList
@@ -15,6 +16,7 @@ from services.platform import Platform
 from services.tenants import commands
 from services.tenants.sources import declare, parse
 from services.tenants.tenant import Tenant
+from streams.errors import IndexUnavailable
 from streams.event import iso
 from streams.scope import TenantScope, check_tenant_id
 from streams.source_map import IGNORED, Declaration, as_json
@@ -78,7 +80,11 @@ async def put_tenant(tenant: str, body: TenantBody, running: ThePlatform, by: Th
         by=by,
         now=running.now(),
     )
-    await running.prepare(scope, new=created)
+    try:
+        await running.prepare(scope, new=created)
+    except (IndexUnavailable, KeyStoreUnavailable) as error:
+        # The same type, so the same answer: 503, and when to try again.
+        raise type(error)(f"{error}. Tenant {tenant!r} is registered; what it lacks is made when that is back") from error
     if created:
         response.status_code = HTTPStatus.CREATED
     return _answer(running, _found(running, scope))

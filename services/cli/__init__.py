@@ -28,6 +28,7 @@ def main() -> None:
     except (ServicesError, StreamsError, KeyVaultError) as error:
         sys.exit(fail(str(error)))
     except ValidationError as error:  # of the settings: nothing else is validated here; the value may be a secret, so it is not shown
-        sys.exit(fail("; ".join(f"TENANTRY_{'.'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors())))
+        told = [(".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")) for item in error.errors()]
+        sys.exit(fail("; ".join(f"TENANTRY_{name.upper()}: {what}" for name, what in told)))
     except KeyboardInterrupt:
         sys.exit(130)

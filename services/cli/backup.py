@@ -107,8 +107,10 @@ def _next_steps(places: Places, restored: Restored) -> list[str]:
     said = []
     if restored.master_key is not None and places.master_key is not None and not places.master_key.exists():
         said.append(f"Before the start, put the master key of that time ({restored.master_key}) into {places.master_key}, mode 0600.")
-    said.append("The first start builds the search indexes anew from the log.")
-    said.append(f"What was revoked, compromised or deleted after {restored.made_at} is as it was before: do it again.")
+    if places.index is not None:
+        said.append("The first start builds the search indexes anew from the log.")
+    if restored.log is not None:
+        said.append(f"What was revoked, compromised or deleted after {restored.made_at} is as it was before: do it again.")
     return said
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.progress import Progress
@@ -21,6 +22,8 @@ from services.settings import Settings
 from streams.event_log import EventLog
 from streams.scope import check_tenant_id
 from streams.sources import registry
+
+_PATIENCE_SECONDS: Final = 10.0
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +42,8 @@ def ingest(
 ) -> None:
     """Appends events to the log, one a line. Doing it again is safe: an event is indexed once.
 
-    It writes to the log of TENANTRY_DATA, whether a service is running on it or not.
+    It writes to the event log of the settings itself, whether a service is running on it or not. With --wait and no service, it also routes
+    and indexes.
     """
     if source is not None:
         registry.named(source)
@@ -89,9 +93,15 @@ def _lines(files: list[str]) -> Iterator[bytes]:
 
 async def _wait(settings: Settings, log: EventLog, appended: Ingested, bar: Progress) -> Outcome:
     task = bar.add_task("indexing", total=None)
+    patience = time.monotonic() + _PATIENCE_SECONDS
+    said = False
 
     def progress(done: int, total: int) -> None:
+        nonlocal said
         bar.update(task, completed=done, total=total or 1)
+        if not said and time.monotonic() > patience:
+            said = True
+            bar.console.print("All events are in the log, and wait to be routed and indexed. Ctrl-C loses none of them.")
 
     try:
         # Nobody serves this directory, or any number may process: do the work here, too.

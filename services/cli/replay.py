@@ -38,7 +38,9 @@ def replay(
 ) -> None:
     """Does again what the log allows to do again. Nothing is lost or doubled by it."""
     if [dead_letters, tenant is not None, everything].count(True) != 1:
-        raise Invalid("say what to replay: --dead-letters, --tenant TENANT, or --all")
+        raise Invalid("say what to replay: --dead-letters (with --dry-run: only say which there are), --tenant TENANT, or --all")
+    if dry_run and not dead_letters:
+        raise Invalid("--dry-run is for --dead-letters: an index that is built anew is searched as it was until it is whole")
     if dead_letters:
         reasons, done = asyncio.run(_dead_letters(dry_run))
         if json:

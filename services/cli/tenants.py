@@ -60,9 +60,12 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Deletes a tenant: its tokens end, its JWKS and index go, its events stay in the log, its id is never used again."""
+    client = Client(Settings())
     if not yes:
-        typer.confirm(f"Delete tenant {tenant}?", abort=True)
-    Client(Settings()).ask("DELETE", path_of(tenant))
+        found = client.ask("GET", path_of(tenant))
+        typer.confirm(f"Delete tenant {tenant} ({printable(found['display_name'])})?", abort=True)
+    client.ask("DELETE", path_of(tenant))
+    out.print(f"{tenant}: deleted; its events stay in the log, and its id is never used again")
 
 
 def _source(source: dict[str, str]) -> str:

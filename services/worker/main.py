@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
+import threading
 from typing import Final
 
 import faust
@@ -18,7 +18,6 @@ from streams.errors import LogUnavailable
 
 _log = structlog.get_logger(__name__)
 _AGAIN_SECONDS: Final = 2.0
-_NOISY: Final = ("aiokafka", "faust", "mode")
 _GENERATIONS: Final = (10_000, 20, 20)
 """How often Python looks for cycles: a batch is tens of thousands of objects without any, which are gone when it is done. By default, a
 twentieth of a worker's time went into looking through them, and through what is loaded for good."""
@@ -34,15 +33,20 @@ def run(settings: Settings) -> None:
         start_http_server(settings.metrics_port, settings.host)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    for name in _NOISY:
-        # A line for each connection that they try; what matters of it we say ourselves.
-        logging.getLogger(name).setLevel(logging.CRITICAL)
     make_data(settings)
     app, _ = application(settings)
     loop.run_until_complete(_topics(settings))
     gc.freeze()
     gc.set_threshold(*_GENERATIONS)
-    faust.Worker(app, loop=loop, loglevel="CRITICAL", redirect_stdouts=False, quiet=True).execute_from_commandline()
+    threading.excepthook = _thread_ended
+    worker = faust.Worker(app, loop=loop, loglevel="CRITICAL", redirect_stdouts=False, quiet=True)
+    worker.spinner = None  # it would hide the cursor, in a log file, too
+    worker.execute_from_commandline()
+
+
+def _thread_ended(ended: threading.ExceptHookArgs) -> None:
+    """Faust's own consumer has a thread, which a stop while Kafka is away cuts off: no more than a line, and no traceback."""
+    _log.warning("thread_ended", thread=ended.thread and ended.thread.name, kind=ended.exc_type.__name__, error=str(ended.exc_value or ""))
 
 
 async def _topics(settings: Settings) -> None:

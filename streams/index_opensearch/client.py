@@ -43,7 +43,7 @@ class Refused(Exception):
         self.answer = answer
         self.kind = str(error.get("type", "")) if isinstance(error, dict) else ""
         self.reason = str(error.get("reason", "")) if isinstance(error, dict) else str(error or "")
-        super().__init__(f"{status} {self.kind}")
+        super().__init__(f"{status} {self.kind}".rstrip())
 
 
 class TooLong(Exception):
@@ -135,7 +135,7 @@ class Client:
 
     def _away(self, error: Exception) -> IndexUnavailable:
         why = error.error if isinstance(error, raised.ConnectionError) else error
-        return IndexUnavailable(f"OpenSearch at {self._where} can't be reached: {str(why)[:300]}; see that it runs, and TENANTRY_INDEX_URL")
+        return IndexUnavailable(f"OpenSearch at {self._where} can't be reached: {str(why)[:300]}; {_advice(str(why))}")
 
 
 class _AsItIs(Serializer):
@@ -165,3 +165,14 @@ def _refuse(error: raised.TransportError) -> NoReturn:
         except msgspec.DecodeError:
             answer = {"error": answer}
     raise Refused(int(error.status_code) if str(error.status_code).isdigit() else 0, answer if isinstance(answer, dict) else {}) from None
+
+
+def _advice(why: str) -> str:
+    """What to do about a connection that can't be made."""
+    if "CERTIFICATE_VERIFY_FAILED" in why:
+        return "name who has signed its certificate, as cafile=/path/ca.pem in TENANTRY_INDEX_URL"
+    if "WRONG_VERSION_NUMBER" in why:
+        return "if it speaks no TLS, write tls=false in TENANTRY_INDEX_URL"
+    if "disconnected" in why:
+        return "see that it runs; if it speaks TLS, write tls=true in TENANTRY_INDEX_URL"
+    return "see that it runs, and TENANTRY_INDEX_URL"

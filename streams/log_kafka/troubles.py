@@ -77,7 +77,7 @@ def explained(doing: str, error: BaseException) -> LogUnavailable:
         advice = "set the topic's max.message.bytes to 4194304"
     else:
         # aiokafka says "unable to bootstrap" of a refused password, too.
-        advice = "check that its brokers run and can be reached, and the user name and password if there are any; it is tried again"
+        advice = "check that its brokers run and can be reached, and the user name and password if there are any"
     return LogUnavailable(f"Kafka can't be used to {doing} ({what}); {advice}")
 
 

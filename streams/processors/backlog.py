@@ -143,7 +143,7 @@ class Backlogs(Projection):
             return [_event("backlog_opened", tenant=tenant, partition=partition, offset=offset) for tenant in missing]
 
         await self._commit(decide)
-        _log.warning("backlogs_opened", tenants=wanted, partition=partition, offset=offset)
+        _log.info("backlogs_opened", tenants=wanted, partition=partition, offset=offset)
 
     async def reached(self, backlog: Backlog, offset: int) -> None:
         """The tenant's segments before the offset are indexed now, unless somebody has opened it anew meanwhile, or builds the index."""

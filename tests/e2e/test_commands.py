@@ -217,5 +217,18 @@ async def test_standard_input_is_ingested_and_a_tenant_is_put(here: Service) -> 
     taken = await here.run("ingest", "--source", "keycloak", "--wait", "-", stdin=line)
     assert taken.out == "1 events: 1 indexed, 0 duplicate, 0 dead-lettered\n"
     assert [event["event.id"] for event in await here.exported("acme")] == ["1"]
-    assert (await here.run("tenants", "delete", "acme", "--yes")).code == 0
+    assert "acme: deleted" in await ran(here, "tenants", "delete", "acme", "--yes")
     assert (await here.get("/v1/tenants/acme")).status_code == 404
+
+
+@pytest.mark.parametrize("what", [("--tenant", "globex"), ("--all",)])
+async def test_an_index_is_not_built_anew_by_a_dry_run(here: Service, what: tuple[str, ...]) -> None:
+    result = await here.run("replay", *what, "--dry-run")
+    assert result.code == 1
+    assert result.err.startswith("tenantry: --dry-run is for --dead-letters")
+
+
+async def test_a_tenant_that_is_not_there_is_not_asked_about(here: Service) -> None:
+    result = await here.run("tenants", "delete", "nobody")
+    assert (result.code, result.out) == (1, "")
+    assert "there is no tenant" in result.err

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from contextlib import ExitStack
+from pathlib import Path
 
 from rich.console import Console
 
@@ -39,9 +41,12 @@ def up() -> int:
         for name, server in servers.items():
             with _console.status(f"starting {name} …"):
                 stack.enter_context(server)
-        path = kept.keep(servers)
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tenantry-up-")))
+        settings = kept.environment(servers, directory)
+        kept.keep(servers)
         stack.callback(kept.forget)
-        _console.print(f"Addresses and credentials are in {path}; test runs use these servers. Ctrl-C ends them.")
+        _console.print(f"Kafka, OpenSearch and OpenBao run. In each terminal in which you use them:\n\n    . {settings}\n")
+        _console.print("Test runs use them, too. Ctrl-C ends them, and removes what they hold.")
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
     return 0
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +15,8 @@ from tests.servers.openbao import OpenBao
 from tests.servers.opensearch import OpenSearch
 
 _FILE: Final = "kept.json"
+_PREFIX: Final = "tenantry"
+_PORT: Final = 8090
 _FIELDS: Final = {
     "kafka": ("bootstrap", "port"),
     "opensearch": ("host", "port", "url", "ca", "admin", "password", "secured", "version"),
@@ -46,6 +50,28 @@ def keep(servers: dict[str, Any]) -> Path:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         json.dump({"pid": os.getpid(), "servers": facts}, file)
+    return path
+
+
+def environment(servers: dict[str, Any], directory: Path) -> Path:
+    """A file for the shell that puts Tenantry on these servers, with a data directory and a port of its own; its owner's to read only."""
+    kafka, opensearch, openbao = servers["kafka"], servers["opensearch"], servers["openbao"]
+    if f"{_PREFIX}/" not in openbao.ask("GET", "sys/mounts"):
+        openbao.mount(_PREFIX)
+    settings = {
+        "TENANTRY_DATA": directory / "data",
+        "TENANTRY_PORT": _PORT,
+        "TENANTRY_LOG_URL": f"kafka://{kafka.bootstrap}/{_PREFIX}",
+        "TENANTRY_INDEX_URL": f"opensearch://{opensearch.admin}@{opensearch.host}:{opensearch.port}/{_PREFIX}?tls=true&cafile={opensearch.ca}",
+        "TENANTRY_OPENSEARCH_PASSWORD": opensearch.password,
+        "TENANTRY_KEYS_URL": f"vault://{openbao.url.partition('://')[2]}/{_PREFIX}",
+        "TENANTRY_VAULT_TOKEN": openbao.root_token,
+    }
+    path = directory / "settings"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"\n')
+        file.writelines(f"export {name}={shlex.quote(str(value))}\n" for name, value in settings.items())
     return path
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.servers import kept
 from tests.servers.kafka import Kafka
@@ -33,6 +34,19 @@ def test_openbao_is_unsealed(openbao: OpenBao) -> None:
 
 def test_kafka_listens(kafka: Kafka) -> None:
     assert kafka.bootstrap == f"127.0.0.1:{kafka.port}"
+
+
+def test_a_person_gets_settings_for_the_servers(kafka: Any, opensearch: Any, openbao: Any, tmp_path: Path) -> None:
+    mounts = openbao.ask("GET", "sys/mounts")
+    path = kept.environment({"kafka": kafka, "opensearch": opensearch, "openbao": openbao}, tmp_path)
+    try:
+        assert path.stat().st_mode & 0o777 == 0o600
+        ran = subprocess.run(["sh", "-c", f". {path} && tenantry doctor"], capture_output=True, text=True, timeout=120, check=False)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert "ok   key store: vault at" in ran.stdout
+    finally:
+        if "tenantry/" not in mounts:
+            openbao.ask("DELETE", "sys/mounts/tenantry")
 
 
 def test_a_server_ends_when_the_tests_crash(openbao: OpenBao | kept.Kept) -> None:
