@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -21,15 +22,29 @@ from typing import Final, Self
 _READY_SECONDS: Final = 180
 _STOP_SECONDS: Final = 60
 _POLL_SECONDS: Final = 0.05
+_FIRST_PORT: Final = 10_000
+_EPHEMERAL: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LAUNCH: Final = Path(__file__).parent / "launch.py"
 
 
 def free_port() -> int:
-    """A port that nothing listens on, on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nothing listens on, on loopback.
+
+    It is none of those that the system gives to connections: while a server is down, a client could get the server's port as its own, by
+    chance, and then even be connected to itself.
+    """
+    while True:
+        port = _FIRST_PORT + secrets.randbelow(_first_ephemeral() - _FIRST_PORT)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def _first_ephemeral() -> int:
+    try:
+        return max(int(_EPHEMERAL.read_text().split()[0]), _FIRST_PORT + 1000)
+    except OSError:
+        return 32_768
 
 
 class Server:
