@@ -80,7 +80,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
 
         custodian = Custodian(log, control, rings, seen, tenants, store, now_ms)
         processor = IndexProcessor(log, index, backlogs, exists=tenants.exists, pooled=tenants.pooled)
-        catch_up = CatchUp(log, index, processor, backlogs)
+        catch_up = CatchUp(log, index, processor, backlogs, alone=alone(settings))
         if alone(settings):
             await _prepare(processor, catch_up, tenants)
         runner = Runner(log, (Router(sources.map, tenants.exists), AuditProcessor(), processor))
@@ -151,7 +151,7 @@ async def work(settings: Settings, log: EventLog, *, only: bool = False) -> Asyn
         tenants, sources, backlogs = Tenants(), Sources(), _backlogs(settings)
         control = await _control(log, stack, backlogs, tenants, sources)
         processor = IndexProcessor(log, index, backlogs, exists=tenants.exists, pooled=tenants.pooled)
-        catch_up = CatchUp(log, index, processor, backlogs)
+        catch_up = CatchUp(log, index, processor, backlogs, alone=alone(settings))
         runner = Runner(log, (Router(sources.map, tenants.exists), AuditProcessor(), processor))
         _process(runner, catch_up, stack)
         search_users = SearchUsers(control, tenants, _direct_access(settings, stack))

@@ -197,7 +197,7 @@ class Service:
     async def settled(self) -> None:
         """Returns when everything that is in the log can be found. Nothing tells across processes, so it is asked for."""
         async with asyncio.timeout(PATIENCE):
-            while any((await self.get("/readyz")).json()["lag"].values()):  # noqa: ASYNC110 -- in another process
+            while any((said := (await self.get("/readyz")).json())["lag"].values()) or said["behind"]:  # noqa: ASYNC110 -- in another process
                 await asyncio.sleep(_POLL_SECONDS)
 
     async def exported(self, tenant: str, q: str = OWN) -> list[dict[str, Any]]:

@@ -23,11 +23,15 @@ async def health() -> dict[str, str]:
 
 @router.get("/readyz", summary="Whether the service can do its work", responses={503: {"description": "It can't; says what is missing"}})
 async def ready(running: ThePlatform) -> JSONResponse:
-    """The log answers and the processors run. JWKS are served whatever this says."""
+    """The log answers and the processors run. JWKS are served whatever this says.
+
+    `lag` is how many records each processor has before it; `behind`, how many tenants' indexes are being caught up besides.
+    """
     checks: dict[str, Any] = {}
     try:
         checks["lag"] = await running.runner.lag()
         await running.control.catch_up()
+        checks["behind"] = running.processor.behind
         checks["log"] = "ok"
     except StreamsError as error:
         checks["log"] = str(error)

@@ -16,9 +16,11 @@ from typing import BinaryIO, Final, cast
 
 from services.errors import Invalid
 from streams import position as positions
+from streams.control_log import ControlLog
 from streams.dead_letters import Reason
 from streams.errors import DecodeError
 from streams.event_log import DEAD_LETTERS, IDP_EVENTS, TENANT_LOG, EventLog, NewRecord, Record
+from streams.processors.backlog import Backlogs
 from streams.raw_event import MAX_BYTES, MAX_LETTER_BYTES, MAX_LINES, OWN, RawEvent, dead_letter, raw_record
 from streams.scope import TenantScope
 from streams.search_index import SearchIndex
@@ -136,7 +138,9 @@ async def wait(log: EventLog, run: Ingested, progress: Callable[[int, int], None
         Invalid: nobody is.
     """
     await _passed(log, IDP_EVENTS, "router", run.ends, progress, alive)
-    await _passed(log, TENANT_LOG, "index", await log.ends(TENANT_LOG), progress, alive)
+    ends = await log.ends(TENANT_LOG)
+    await _passed(log, TENANT_LOG, "index", ends, progress, alive)
+    await _caught_up(log, run, ends, alive)
 
 
 async def outcome(log: EventLog, index: SearchIndex, run: Ingested) -> Outcome:
@@ -186,9 +190,32 @@ async def _passed(
         progress(first - left, first)
         if left == 0:
             return
-        if not alive():
-            raise Invalid("nobody processes the events now: start `tenantry serve` and wait with it; what was appended is safe")
+        _check(alive)
         await asyncio.sleep(_POLL_SECONDS)  # another process does the work; its cursor can only be asked
+
+
+async def _caught_up(log: EventLog, run: Ingested, ends: Mapping[int, int], alive: Callable[[], bool]) -> None:
+    """A tenant with a backlog is written besides, while the processor's cursor passes over it."""
+    backlogs = Backlogs()
+    control = ControlLog(log, (backlogs,))
+    await control.start()
+    try:
+        tenants: set[str | None] | None = None
+        while behind := {backlog.tenant for backlog in backlogs.all() if backlog.offset < ends.get(backlog.partition, 0)}:
+            if tenants is None:
+                tenants = {record.key async for record in _since(log, TENANT_LOG, run)}
+            if not behind & tenants:
+                return
+            _check(alive)
+            await asyncio.sleep(_POLL_SECONDS)
+            await control.catch_up()
+    finally:
+        await control.stop()
+
+
+def _check(alive: Callable[[], bool]) -> None:
+    if not alive():
+        raise Invalid("nobody processes the events now: start `tenantry serve` and wait with it; what was appended is safe")
 
 
 def _letter(line: bytes, number: int, source: str | None, tenant: str | None, run: str) -> NewRecord:

@@ -36,10 +36,19 @@ _STOPS_SECONDS: Final = EXPIRES_SECONDS * 2 / 3
 
 
 class CatchUp:
-    """Catches up the backlogs that this process has opened, and those that nobody seems to care for."""
+    """Catches up the backlogs that this process has opened, and those that nobody seems to care for.
 
-    def __init__(self, log: EventLog, index: SearchIndex, processor: IndexProcessor, backlogs: Backlogs) -> None:
+    Args:
+        log: where what is missing is read.
+        index: where it is missing.
+        processor: writes it.
+        backlogs: whose it is.
+        alone: whether no other process can be at it: then it cares for all, also for what it had opened before a crash.
+    """
+
+    def __init__(self, log: EventLog, index: SearchIndex, processor: IndexProcessor, backlogs: Backlogs, *, alone: bool = False) -> None:
         self._log = log
+        self._alone = alone
         self._index = index
         self._processor = processor
         self._backlogs = backlogs
@@ -94,7 +103,9 @@ class CatchUp:
     def _ours(self, backlog: Backlog) -> bool:
         if backlog.builder:
             return self._backlogs.free(backlog)
-        return backlog.tenant in self._processor.opened_here or time.time_ns() // 1_000_000 - backlog.moved_at > _ORPHANED_MS
+        if self._alone or backlog.tenant in self._processor.opened_here:
+            return True
+        return time.time_ns() // 1_000_000 - backlog.moved_at > _ORPHANED_MS
 
     async def catch_up(self, backlog: Backlog) -> bool:
         """Whether the backlog is closed: everything is in the tenant's index.

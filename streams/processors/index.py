@@ -124,9 +124,9 @@ class IndexProcessor(Processor):
         return True
 
     @property
-    def behind(self) -> bool:
-        """Whether any tenant has a backlog."""
-        return bool(self._backlogs.all())
+    def behind(self) -> int:
+        """How many tenants have a backlog."""
+        return len(self._backlogs.all())
 
     def exists(self, scope: TenantScope) -> bool:
         """Whether the tenant is still there, as far as this process has heard."""

@@ -67,7 +67,7 @@ class Kafka(Server):
         self.bootstrap = f"127.0.0.1:{self.port}"
         self._properties = self.directory / "server.properties"
         self._properties.write_text(_PROPERTIES.format(port=self.port, controller=free_port(), directory=self.directory))
-        identity = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+        identity = base64.urlsafe_b64encode(b"\0" + os.urandom(15)).decode().rstrip("=")  # one that begins with - would pass for an option
         subprocess.run(
             [*self._run("kafka.tools.StorageTool"), "format", "-t", identity, "-c", str(self._properties), "--standalone"],
             check=True, capture_output=True, timeout=120, cwd=self.directory,

@@ -93,7 +93,7 @@ class System:
     async def lag(self) -> int:
         """How many records wait for the workers."""
         answer = (await self.api.get("/readyz")).json()
-        return sum(answer["lag"].values()) if "lag" in answer else -1
+        return sum(answer["lag"].values()) + answer["behind"] if "behind" in answer else -1
 
     async def said(self) -> str:
         """The end of what each process has logged, for who looks for the cause."""

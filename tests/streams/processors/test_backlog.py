@@ -84,13 +84,13 @@ def encoded(event_id: str) -> Encoded:
 
 
 @asynccontextmanager
-async def node(directory: Path) -> AsyncIterator[Here]:
+async def node(directory: Path, *, alone: bool = False) -> AsyncIterator[Here]:
     log, index, backlogs = SqliteEventLog(directory / "log.sqlite"), Blocking(directory / "index"), Backlogs()
     control = ControlLog(log, (backlogs,))
     backlogs.attach(control)
     await control.start()
     processor = IndexProcessor(log, index, backlogs)
-    catch_up = CatchUp(log, index, processor, backlogs)
+    catch_up = CatchUp(log, index, processor, backlogs, alone=alone)
     runner = Runner(log, (processor,))
     runner.start()
     catch_up.start()
@@ -173,6 +173,16 @@ async def test_a_backlog_outlives_the_process_that_opened_it(tmp_path: Path) -> 
         backlog = after.backlogs.of("acme")
         assert backlog is not None
         assert await after.catch_up.catch_up(backlog)
+        await after.until_indexed(ACME)
+
+
+async def test_who_is_alone_goes_on_at_once_with_what_was_left_by_a_crash(tmp_path: Path) -> None:
+    async with node(tmp_path, alone=True) as before:
+        before.index.blocked = frozenset({ACME})
+        await before.send(3)
+        await before.until_indexed(GLOBEX)
+    async with node(tmp_path, alone=True) as after, asyncio.timeout(20):  # others wait for a minute whether somebody lives
+        after.sent = 3
         await after.until_indexed(ACME)
 
 
