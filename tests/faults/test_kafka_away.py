@@ -195,6 +195,7 @@ async def test_a_kafka_that_is_away_is_said_to_be_by_everybody_in_time(own: Kafk
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1200)
 async def test_a_kafka_that_is_killed_stopped_and_frozen_loses_nothing(own: Kafka, log: KafkaEventLog) -> None:
     dice: random.Random = chance()
     work = Work(log)

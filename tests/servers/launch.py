@@ -1,4 +1,4 @@
-"""`launch.py USER COMMAND…`: becomes the command, as the user (`-`: as it is), and ends with the process that started it.
+"""`launch.py USER COMMAND…`: becomes the command, as the user (`-`: as it is), and ends with the thread that started it.
 
 A program of its own and not `preexec_fn`, which may deadlock in a process that has threads.
 """

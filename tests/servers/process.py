@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -24,6 +25,8 @@ _STOP_SECONDS: Final = 60
 _POLL_SECONDS: Final = 0.05
 _FIRST_PORT: Final = 10_000
 _EPHEMERAL: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_STARTER: Final = ThreadPoolExecutor(1, "server-starter")
+"""Whose thread starts the servers: a server ends with the thread that has started it, and a test's threads end with the test."""
 _LAUNCH: Final = Path(__file__).parent / "launch.py"
 
 
@@ -96,7 +99,8 @@ class Server:
         account = self.account()
         self._seen = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = _STARTER.submit(
+                subprocess.Popen,
                 [sys.executable, "-I", "-S", str(_LAUNCH), account.pw_name if account else "-", *self.command()],
                 env={**own, **self.environment()},
                 cwd=self.directory,
@@ -104,7 +108,7 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-            )
+            ).result()
 
     def wait_until_ready(self) -> None:
         """Returns when it serves."""
@@ -131,6 +135,15 @@ class Server:
     def kill(self) -> None:
         """Ends it at once: what it had not written is gone."""
         self._end(signal.SIGKILL)
+
+    def wait(self, seconds: float) -> None:
+        """Returns when it has ended by itself.
+
+        Raises:
+            TimeoutExpired: it has not, in so many seconds.
+        """
+        assert self._process is not None
+        self._process.wait(seconds)
 
     def pause(self) -> None:
         """It answers nothing any more, and keeps its connections."""

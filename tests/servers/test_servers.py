@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.servers import kept
 from tests.servers.kafka import Kafka
@@ -57,6 +60,17 @@ def test_a_server_ends_when_the_tests_crash(openbao: OpenBao | kept.Kept) -> Non
     while _lives(pid):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_server_outlives_the_thread_that_asked_for_it(openbao: OpenBao | kept.Kept) -> None:
+    with OpenBao() as own:
+        own.stop()
+        asking = threading.Thread(target=own.start)
+        asking.start()
+        asking.join()
+        with pytest.raises(subprocess.TimeoutExpired):
+            own.wait(0.5)
+        assert own.ask("GET", "sys/health")["initialized"] is True
 
 
 def test_a_server_keeps_its_data_over_a_kill(openbao: OpenBao) -> None:
