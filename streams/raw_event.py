@@ -76,7 +76,8 @@ def raw_record(
     """
     number = str(first) if first else None
     headers = _headers(framing=_LINES, source=source, tenant=tenant, ingest=ingest, identity=identity, first=number)
-    return NewRecord(IDP_EVENTS, b"\n".join(lines), None, headers)
+    # By the tenant, where it is known before: its events keep their order, then.
+    return NewRecord(IDP_EVENTS, b"\n".join(lines), tenant, headers)
 
 
 def raw_events(record: Record) -> Iterator[RawEvent]:

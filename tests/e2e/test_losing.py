@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.engines import embedded
 from tests.platforms import REALM_IDS
 from tests.processes import Service, service, tenantry
 
@@ -24,6 +25,7 @@ async def jwks(here: Service, tenant: str) -> dict[str, Any]:
     return found
 
 
+@embedded
 @pytest.mark.long
 async def test_the_search_indexes(tmp_path: Path) -> None:
     async with service(tmp_path / "data", sample=1) as here:
@@ -36,6 +38,7 @@ async def test_the_search_indexes(tmp_path: Path) -> None:
         assert {tenant: await here.counts(tenant) for tenant in REALM_IDS} == counts
 
 
+@embedded
 async def test_the_master_key_without_a_copy(tmp_path: Path) -> None:
     """The keys are lost. What they signed still verifies; new ones sign after two rotations."""
     async with service(tmp_path / "data") as here:
@@ -58,6 +61,7 @@ async def test_the_master_key_without_a_copy(tmp_path: Path) -> None:
         assert {key["kid"] for key in before["keys"]} <= {key["kid"] for key in after["keys"]}, "old tokens verify"
 
 
+@embedded
 @pytest.mark.long
 async def test_the_master_key_with_a_copy(tmp_path: Path) -> None:
     async with service(tmp_path / "data") as here:
@@ -74,6 +78,7 @@ async def test_the_master_key_with_a_copy(tmp_path: Path) -> None:
         assert await sign(here, "acme") == 200
 
 
+@embedded
 @pytest.mark.long
 async def test_the_key_files(tmp_path: Path) -> None:
     """They come back from a backup alone, since each is whole by itself."""

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.engines import embedded
 from tests.processes import service, tenantry
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
+@embedded
 async def test_the_keys_are_the_same_afterwards(tmp_path: Path) -> None:
     async with service(tmp_path / "data") as here:
         await here.create("acme")
@@ -37,6 +39,7 @@ async def test_the_keys_are_the_same_afterwards(tmp_path: Path) -> None:
         assert (await here.post("/v1/tenants/acme/keys/rotate", {"activate": True, "reason": "a test"})).status_code == 200
 
 
+@embedded
 async def test_one_that_is_in_a_setting_is_rotated_to_a_file(tmp_path: Path) -> None:
     data, new = tmp_path / "data", tmp_path / "new.key"
     old = urlsafe_b64encode(secrets.token_bytes(32)).decode()
@@ -58,6 +61,7 @@ async def test_one_that_is_in_a_setting_is_rotated_to_a_file(tmp_path: Path) -> 
         assert (await here.post("/v1/tenants/acme/tokens/sign", {"claims": {"sub": "user"}})).status_code == 200
 
 
+@embedded
 async def test_what_has_no_master_key_is_said(tmp_path: Path) -> None:
     ran = await tenantry("master-key", "rotate", data=tmp_path / "data")
     assert ran.code == 1

@@ -58,6 +58,7 @@ async def test_a_dropped_index_comes_back_at_the_next_start_with_the_same_answer
         assert set(REALM_IDS) <= {path.name for path in (here.data / "index").iterdir()}
 
 
+@embedded
 async def test_a_replay_gives_the_same_answers_while_serving_and_while_stopped(tmp_path: Path) -> None:
     async with service(tmp_path / "data", sample=1) as here:
         await here.settled()
@@ -75,6 +76,7 @@ async def test_a_replay_gives_the_same_answers_while_serving_and_while_stopped(t
         assert await answers(here, "globex") == before
 
 
+@embedded
 async def test_replaying_a_tenant_that_is_not_there_says_so(tmp_path: Path) -> None:
     async with service(tmp_path / "data") as here:
         for serving in (True, False):

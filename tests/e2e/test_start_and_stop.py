@@ -37,6 +37,7 @@ async def test_a_first_start_has_the_six_sample_tenants_and_a_restart_doubles_no
             await here.start()
 
 
+@embedded
 async def test_what_a_first_start_leaves_is_for_its_owner_only(tmp_path: Path) -> None:
     async with service(tmp_path / "data") as here:
         token = here.data / "operator.token"
@@ -95,6 +96,7 @@ async def test_a_setting_that_can_not_work_is_said(tmp_path: Path) -> None:
     assert "Traceback" not in ran.err
 
 
+@embedded
 async def test_another_master_key_is_refused(tmp_path: Path) -> None:
     async with service(tmp_path / "data") as here:
         await here.create("acme")
