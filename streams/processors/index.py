@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import structlog
 
@@ -23,6 +23,8 @@ from streams.search_index import Entry, SearchIndex, Written
 from streams.segment import entries
 
 _log = structlog.get_logger(__name__)
+_TURN_BYTES: Final = 500_000
+"""Of segments that are decoded before others on the event loop get a turn: less than a millisecond."""
 
 
 class IndexProcessor(Processor):
@@ -68,6 +70,7 @@ class IndexProcessor(Processor):
         passed_over = await self._passed_over()
         if not all(record.key is None or self._exists(record.key) for record in batch.records):
             await self._backlogs.current()  # who is not known may be new: a tenant is in the control log before its events are anywhere
+        read = 0
         for record in batch.records:
             if record.key is None or record.key in passed_over or not self._exists(record.key):
                 continue
@@ -75,7 +78,10 @@ class IndexProcessor(Processor):
                 tenants[TenantScope(record.key)] += entries(record)
             except SegmentError as error:
                 letters.append(_unreadable(record, str(error)))
-            await asyncio.sleep(0)  # a segment is decoded in a millisecond, a whole batch is not
+            read += len(record.value)
+            if read >= _TURN_BYTES:
+                read = 0
+                await asyncio.sleep(0)
         behind = take_bursts(tenants)
         behind |= await self._missing(tenants, batch.start)
         written, refused = await self._write(tenants, batch.records[0].time)
