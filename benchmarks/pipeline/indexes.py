@@ -59,8 +59,8 @@ class Indexes:
     def settle(self) -> None:
         """Returns when the engine has nothing left to do: what one pipeline leaves behind must not slow the next.
 
-        An index that was searched is refreshed each second for a while. Nobody searches the indexes that the pipelines write, so the pools, whose
-        events only a search can count, must be forgotten to have been.
+        An index that was searched is refreshed each second for a while. Nobody searches what the pipelines write, but only a search can
+        count the events in pools, so that must have been a while ago.
         """
         time.sleep(max(0.0, self._searched + _SEARCH_IDLE_SECONDS - time.monotonic()))
         self.ask("POST", f"/{self._everything}/_flush?filter_path=_shards.total")

@@ -24,6 +24,8 @@ _WORK_MS: Final = 24 * 60 * 60 * 1000
 """How long a member may work on what it has. Long, because another would not get on either while, say, the search index is away."""
 
 _LEAST_FETCH_BYTES: Final = 1 << 20
+_MOST_FETCH_BYTES: Final = 8 << 20
+_MOST_PARTITION_BYTES: Final = 4 << 20
 _STOP_SECONDS: Final = 1.0
 
 
@@ -35,7 +37,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc] # published without type
 
         Args:
             connection: the cluster.
-            max_bytes: of one answer of a broker. Two such answers may be in memory: one is handed out, one waits.
+            max_bytes: of what is fetched of a partition at once, and of one answer of a broker; no more than 4 and 8 MB in any case, as a
+                partition's records wait in memory for their turn, and a worker may have many partitions.
             group: the group's full name, to become a member of it.
             wait_ms: how long a broker may hold a fetch when there is nothing new; a seek has to wait for the fetch under way.
         """
@@ -48,8 +51,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc] # published without type
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             fetch_max_wait_ms=wait_ms,
-            fetch_max_bytes=size,
-            max_partition_fetch_bytes=size,
+            fetch_max_bytes=min(size, _MOST_FETCH_BYTES),
+            max_partition_fetch_bytes=min(size, _MOST_PARTITION_BYTES),
             # A join is answered when the others have given up their partitions; giving up before it would begin another rebalance.
             request_timeout_ms=REQUEST_MS if group is None else _JOIN_MS,
             rebalance_timeout_ms=REBALANCE_MS,

@@ -170,7 +170,8 @@ class KafkaSubscription(Subscription):
                         self._heard = asyncio.get_running_loop().time()
                     self._consumer.check()
                     if await self.ready():
-                        self._fetched(self._consumer, await self._consumer.getmany(timeout_ms=_POLL_MS))
+                        # What is not asked for waits undecoded.
+                        self._fetched(self._consumer, await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_records))
             except TimeoutError:
                 if self._consumer is None:
                     raise
