@@ -20,6 +20,9 @@ from streams.log_kafka.troubles import QUESTION_SECONDS, unavailable
 _POLL_MS: Final = 100
 """How soon a follower notices that only markers came: aiokafka tells of records only. Records are handed out at once."""
 
+_DECODED_AT_ONCE: Final = 10_000
+"""Records that are taken from aiokafka at once. The others wait there undecoded, which takes half the memory."""
+
 _QUIET_SECONDS: Final = 10.0
 """After so long without anything new the broker is asked whether it is there: aiokafka goes on trying in silence."""
 
@@ -170,8 +173,7 @@ class KafkaSubscription(Subscription):
                         self._heard = asyncio.get_running_loop().time()
                     self._consumer.check()
                     if await self.ready():
-                        # What is not asked for waits undecoded.
-                        self._fetched(self._consumer, await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_records))
+                        self._fetched(self._consumer, await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_DECODED_AT_ONCE))
             except TimeoutError:
                 if self._consumer is None:
                     raise
