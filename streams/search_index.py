@@ -151,13 +151,6 @@ class SearchIndex(Protocol):
         """
         ...
 
-    def moved(self, scope: TenantScope) -> None:
-        """Another process may have built the tenant's index anew: what is remembered of where it is, is asked for anew.
-
-        Whoever writes says so before the next write, if there has been a rebuild by another process since the last.
-        """
-        ...
-
     async def write(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
         """Indexes the entries of each tenant, in the order given; one tenant's trouble defers its own entries only.
 

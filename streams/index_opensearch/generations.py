@@ -73,8 +73,7 @@ class Generations:
             await self.create(index)
         for tenant in await self._left(list(placed)):
             await self.purge(self._names.every_pool, tenant)
-        actions = [self.writing(index) for index in sorted(set(placed.values()))]
-        actions += [self.pooling(tenant, index) for tenant, index in placed.items()]
+        actions = [self.pooling(tenant, index) for tenant, index in placed.items()]
         await self._client.ask("POST", "/_aliases", {"actions": actions}, seconds=_SECONDS)
         for tenant, index in placed.items():
             self._tenants.note(tenant, index)
@@ -93,10 +92,6 @@ class Generations:
         """The action that makes the tenant's alias one of a pool: it filters, and leads to one shard."""
         action = {"index": index, "alias": self._names.alias(tenant), "filter": {"term": {OWNER: tenant}}, "routing": tenant}
         return {"add": action}
-
-    def writing(self, pool: str) -> dict[str, Any]:
-        """The action that gives a pool its alias for writing, if it has it not yet."""
-        return {"add": {"index": pool, "alias": self._names.writer(pool)}}
 
     async def create(self, index: str, *, aliases: dict[str, Any] | None = None) -> bool:
         """Makes an index; False if there is one of its name."""

@@ -54,10 +54,6 @@ class OpenSearchIndex(SearchIndex):
         with self._telling(scope):
             await self._tenants.index_of(scope.tenant)
 
-    def moved(self, scope: TenantScope) -> None:
-        """See the port."""
-        self._tenants.forget(scope.tenant)
-
     async def write(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
         """See the port. Tenants whose index is being made or written by this process wait for it apart from the others."""
         free = {scope: part for scope, part in entries.items() if not self._locks[scope.tenant].locked()}
@@ -85,7 +81,7 @@ class OpenSearchIndex(SearchIndex):
                 if scope in held:
                     written[scope] = Written(0, 0, deferred=tuple(part), trouble=held[scope])
                 else:
-                    parts[self._target(scope.tenant)] = part
+                    parts[Target(scope.tenant, self._names.alias(scope.tenant))] = part
             answers = await self._writer.write(parts) if parts else {}
         for scope in entries:
             if scope.tenant in answers:
@@ -93,12 +89,6 @@ class OpenSearchIndex(SearchIndex):
                 if written[scope].deferred:
                     self._tenants.forget(scope.tenant)
         return written
-
-    def _target(self, tenant: str) -> Target:
-        index = self._tenants.known(tenant)
-        if index is not None and self._names.pooled(index):
-            return Target(tenant, self._names.writer(index), routing=tenant)
-        return Target(tenant, self._names.alias(tenant))
 
     async def _missing(self, scopes: Iterable[TenantScope]) -> dict[TenantScope, str]:
         """Those who have no index, and that it is so; all that are not known are looked up together."""

@@ -1,9 +1,8 @@
 """What the indexes and aliases of one prefix are called.
 
-    PREFIX-t-<tenant>                       the tenant's alias: all that anybody reads through, and writes to an own index
+    PREFIX-t-<tenant>                       the tenant's alias: all that anybody reads or writes through
     PREFIX-t-<tenant>_g<n>_<fingerprint>    a generation of the tenant's own index
     PREFIX-pool-<n>_g1_<fingerprint>        an index that pooled tenants share
-    PREFIX-pool-<n>_g1_<fingerprint>_w      its alias for writing: what is no alias is never written to, lest OpenSearch make it
     PREFIX-t-<tenant>-Reader                the tenant's own user, and the role that it has
 
 A tenant id has no underscore, so no tenant's alias or pattern is another's; neither has a prefix, nor may `t` or `pool` be one of its
@@ -80,13 +79,6 @@ class Names:
     def pool(self, number: int) -> str:
         """A shared index."""
         return f"{self.prefix}-pool-{number}_g1_{FINGERPRINT}"
-
-    def writer(self, pool: str) -> str:
-        """The alias through which a shared index is written to.
-
-        By the tenants' own it would cost twice as much: OpenSearch takes each name in a request apart.
-        """
-        return f"{pool}_w"
 
     @property
     def every_pool(self) -> str:

@@ -1,8 +1,7 @@
 """A tenant's index built anew beside the present one, and the moment when it takes its place.
 
 Own indexes: a new generation is filled under its own name and takes the alias. Pooled tenants move to another pool. So the alias
-alone tells what is read, whichever process asks, and it changes at once; it may also lead from an own index into a pool. What is written to
-an own index goes by the alias, too; what is written to a pool, by where the process last saw the alias (`SearchIndex.moved`).
+alone tells what is read and written, whichever process asks, and it changes at once; it may also lead from an own index into a pool.
 
 Another process may write to the present index meanwhile, when work is just being handed over. What it has written behind everything that
 the rebuild has seen is copied, before the swap and once more after it: an own index refuses writes by then, and what was under way has
@@ -159,13 +158,10 @@ class Rebuild(Generation):
 
     def _swap(self) -> list[dict[str, Any]]:
         alias = self._names.alias(self._tenant)
-        if self._pooled:
-            actions = [self._generations.writing(self._target), self._generations.pooling(self._tenant, self._target)]
-        else:
-            actions = [{"add": {"index": self._target, "alias": alias}}]
-        if self._present is not None:
-            actions.append({"remove": {"index": self._present, "alias": alias}})
-        return actions
+        add = self._generations.pooling(self._tenant, self._target) if self._pooled else {"add": {"index": self._target, "alias": alias}}
+        if self._present is None:
+            return [add]
+        return [add, {"remove": {"index": self._present, "alias": alias}}]
 
     async def _copy(self, index: str) -> None:
         """Copies the documents behind everything seen."""

@@ -64,8 +64,8 @@ MAPPING: Final[dict[str, Any]] = {
     "properties": {field.name: _type(field) for field in FIELDS} | {OURS: {"properties": _OURS}},
 }
 
-_VERSION: Final = 2
-"""To be counted up when an event becomes another document, or an index needs what it has not, though the mapping is the same."""
+_VERSION: Final = 1
+"""To be counted up when an event becomes another document, though the mapping is the same."""
 
 FINGERPRINT: Final = hashlib.sha256(msgspec.json.encode((_VERSION, MAPPING))).hexdigest()[:8]
 """Names the mapping."""

@@ -66,9 +66,6 @@ class TantivyIndex(SearchIndex):
         """See the port."""
         await self._shelf.check(scope.tenant)
 
-    def moved(self, scope: TenantScope) -> None:
-        """See the port. Nobody else moves it."""
-
     async def write(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
         """See the port. Raises only if writing failed for every tenant: they share a disk, which is full or not."""
         answers = await asyncio.gather(*(self._write(scope, part) for scope, part in entries.items()), return_exceptions=True)

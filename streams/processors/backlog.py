@@ -17,7 +17,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -46,7 +45,6 @@ class Backlog:
         heard: when this process heard of that, by its own clock.
         closing: whether the index processor writes the tenant's new events again.
         builder: the process that builds the index anew; empty if none does. If it has died, nobody knows what it has left.
-        claims: how often it was claimed. Who wrote into the index meanwhile may have written into the old one.
     """
 
     tenant: str
@@ -57,7 +55,6 @@ class Backlog:
     heard: float
     closing: bool = False
     builder: str = ""
-    claims: int = 0
 
 
 class Backlogs(Projection):
@@ -77,7 +74,6 @@ class Backlogs(Projection):
         self._clock = clock
         self._backlogs: dict[str, Backlog] = {}
         self._gone: set[str] = set()
-        self._heard_of: set[str] = set()
         self._control: ControlLog | None = None
 
     def attach(self, control: ControlLog) -> None:
@@ -92,14 +88,11 @@ class Backlogs(Projection):
             self._backlogs.pop(key, None)
         if key != KEY or (tenant := event.data["tenant"]) in self._gone:
             return
-        self._heard_of.add(tenant)
         found = self._backlogs.get(tenant)
         if event.type == "backlog_opened":
             fresh = Backlog(tenant, event.data["partition"], event.data["offset"], event.at, event.at, self._clock())
             if found is not None:
-                fresh = replace(
-                    fresh, offset=min(found.offset, fresh.offset), opened_at=found.opened_at, builder=found.builder, claims=found.claims
-                )
+                fresh = replace(fresh, offset=min(found.offset, fresh.offset), opened_at=found.opened_at, builder=found.builder)
             self._backlogs[tenant] = fresh
         elif event.type == "backlog_closed":
             self._backlogs.pop(tenant, None)
@@ -110,7 +103,7 @@ class Backlogs(Projection):
             elif event.type == "backlog_closing":
                 found = replace(found, closing=True)
             elif event.type == "backlog_claimed":
-                found = replace(found, builder=event.data["builder"], claims=found.claims + 1)
+                found = replace(found, builder=event.data["builder"])
             elif event.type == "backlog_released":
                 found = replace(found, builder="")
             self._backlogs[tenant] = found
@@ -122,11 +115,6 @@ class Backlogs(Projection):
     def all(self) -> Sequence[Backlog]:
         """Every backlog, the oldest first."""
         return sorted(self._backlogs.values(), key=lambda backlog: backlog.opened_at)
-
-    def heard_of(self) -> AbstractSet[str]:
-        """The tenants with whose backlogs something has happened since this was last asked: their indexes may be elsewhere now."""
-        heard, self._heard_of = self._heard_of, set()
-        return heard
 
     async def current(self) -> None:
         """Returns when everything that was in the control log is folded.
@@ -162,7 +150,7 @@ class Backlogs(Projection):
 
         async def decide() -> Sequence[ControlEvent]:
             found = self._backlogs.get(backlog.tenant)
-            if not _same(found, backlog) or found is None or found.closing or found.offset != backlog.offset or offset <= found.offset:
+            if found is None or found.closing or found.builder or found.offset != backlog.offset or offset <= found.offset:
                 return []
             return [_event("backlog_reached", tenant=backlog.tenant, offset=offset)]
 
@@ -206,7 +194,7 @@ class Backlogs(Projection):
 
         async def decide() -> Sequence[ControlEvent]:
             found = self._backlogs.get(backlog.tenant)
-            ready = _same(found, backlog) and found is not None and not found.closing
+            ready = found is not None and not found.closing and not found.builder
             return [_event("backlog_closing", tenant=backlog.tenant)] if ready else []
 
         await self._commit(decide)
@@ -216,7 +204,7 @@ class Backlogs(Projection):
 
         async def decide() -> Sequence[ControlEvent]:
             found = self._backlogs.get(backlog.tenant)
-            ready = _same(found, backlog) and found is not None and found.closing
+            ready = found is not None and found.closing and not found.builder
             return [_event("backlog_closed", tenant=backlog.tenant)] if ready else []
 
         await self._commit(decide)
@@ -232,11 +220,6 @@ class Backlogs(Projection):
     async def _commit(self, decide: Decide) -> Sequence[ControlEvent]:
         assert self._control is not None, "attach the control log first"
         return await self._control.commit(KEY, decide)
-
-
-def _same(found: Backlog | None, backlog: Backlog) -> bool:
-    """Whether nobody builds the index anew, or has since the backlog was looked at."""
-    return found is not None and not found.builder and found.claims == backlog.claims
 
 
 def _event(kind: str, **data: object) -> ControlEvent:

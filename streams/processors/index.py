@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import ClassVar, Final
 
 import structlog
@@ -15,7 +15,6 @@ from streams.event_log import TENANT_LOG, Batch, EventLog, NewRecord, Record
 from streams.metrics import EVENTS_INDEXED, INDEX_WRITE_SECONDS
 from streams.position import last_before
 from streams.processors.backlog import Backlogs
-from streams.processors.bursts import take_bursts
 from streams.processors.processor import Processor
 from streams.raw_event import RawEvent, dead_letter
 from streams.scope import TenantScope
@@ -25,6 +24,9 @@ from streams.segment import entries
 _log = structlog.get_logger(__name__)
 _TURN_BYTES: Final = 500_000
 """Of segments that are decoded before others on the event loop get a turn: less than a millisecond."""
+_BURST: Final = 10_000
+"""Events of one tenant in one batch."""
+_BURST_SHARE: Final = 0.8
 
 
 class IndexProcessor(Processor):
@@ -66,7 +68,6 @@ class IndexProcessor(Processor):
         """Writes the batch, all tenants together."""
         letters: list[NewRecord] = []
         tenants: dict[TenantScope, list[Entry]] = defaultdict(list)
-        await self._look_for_moves(record.key for record in batch.records)
         passed_over = await self._passed_over()
         if not all(record.key is None or self._exists(record.key) for record in batch.records):
             await self._backlogs.current()  # who is not known may be new: a tenant is in the control log before its events are anywhere
@@ -82,11 +83,10 @@ class IndexProcessor(Processor):
             if read >= _TURN_BYTES:
                 read = 0
                 await asyncio.sleep(0)
-        behind = take_bursts(tenants)
+        behind = _bursts(tenants)
         behind |= await self._missing(tenants, batch.start)
         written, refused = await self._write(tenants, batch.records[0].time)
         letters += refused
-        await self._take_back(tenants)
         behind |= {scope: one.trouble for scope, one in written.items() if one.deferred}
         if behind:
             await self._open(behind, batch)
@@ -151,7 +151,6 @@ class IndexProcessor(Processor):
 
         What a busy engine defers is written again as long as it takes some: the others don't wait for it.
         """
-        await self._look_for_moves([scope.tenant])
         left: Sequence[Entry] = [entry for record in records for entry in _readable(record)]
         while left:
             results, letters = await self._write({scope: left}, records[0].time)
@@ -161,7 +160,6 @@ class IndexProcessor(Processor):
             if len(deferred) == len(left):
                 return False
             left = deferred
-        await self._take_back([scope])
         return True
 
     async def drop(self, scope: TenantScope) -> None:
@@ -177,26 +175,6 @@ class IndexProcessor(Processor):
         await self._backlogs.current()
         backlog = self._backlogs.of(scope.tenant)
         return last_before(cursor if backlog is None else min(cursor, backlog.offset))
-
-    async def _look_for_moves(self, tenants: Iterable[str | None]) -> None:
-        """Sees to it that a share of a pool is written where it is, since only who has built it anew is told by the engine.
-
-        That was under a backlog, and whatever was in the log before it closed has been read again. So it is enough to know of it
-        before writing: what is written elsewhere meanwhile is there, too.
-        """
-        if any(tenant is not None and self._pooled(tenant) for tenant in tenants):
-            await self._backlogs.current()
-        for tenant in self._backlogs.heard_of():
-            self._index.moved(TenantScope(tenant))
-
-    async def _take_back(self, scopes: Iterable[TenantScope]) -> None:
-        """Removes the shares of a pool that were deleted while they were written: the engine refuses only what has an alias of its own."""
-        pooled = [scope for scope in scopes if self._pooled(scope.tenant)]
-        if pooled:
-            await self._backlogs.current()
-        for scope in pooled:
-            if not self._exists(scope.tenant):
-                await self.drop(scope)
 
     async def _passed_over(self) -> Container[str]:
         """The tenants with an open backlog."""
@@ -262,6 +240,14 @@ def _readable(record: Record) -> Sequence[Entry]:
         return entries(record)
     except SegmentError:  # a dead letter since the processor first saw it
         return ()
+
+
+def _bursts(tenants: dict[TenantScope, list[Entry]]) -> dict[TenantScope, str]:
+    """Takes out a tenant that fills the batch while others wait behind it: it gets a lane of its own, which is what a backlog is."""
+    found = [scope for scope, entries in tenants.items() if len(entries) >= _BURST]
+    if len(found) != 1 or len(tenants) == 1 or len(tenants[found[0]]) < _BURST_SHARE * sum(map(len, tenants.values())):
+        return {}
+    return {found[0]: f"a burst of {len(tenants.pop(found[0]))} events"}
 
 
 def _unreadable(record: Record, message: str) -> NewRecord:

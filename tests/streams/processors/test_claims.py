@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,14 +90,12 @@ class Node:
 
 
 @asynccontextmanager
-async def node(
-    directory: Path, index: SearchIndex, *, pooled: bool = False, exists: Callable[[str], bool] = lambda _: True
-) -> AsyncIterator[Node]:
+async def node(directory: Path, index: SearchIndex, *, pooled: bool = False) -> AsyncIterator[Node]:
     log = Stopping(directory / "log.sqlite")
     backlogs = Backlogs(clock=lambda: asyncio.get_running_loop().time() + here.later)
     control = ControlLog(log, (backlogs,))
     backlogs.attach(control)
-    processor = IndexProcessor(log, index, backlogs, exists=exists, pooled=lambda _: pooled)
+    processor = IndexProcessor(log, index, backlogs, pooled=lambda _: pooled)
     here = Node(log, index, control, backlogs, processor, CatchUp(log, index, processor, backlogs))
     await control.start()
     yield here
