@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -71,13 +72,20 @@ class Generations:
         placed = {tenant: self._names.pool_of(tenant) for tenant in tenants}
         for index in sorted(set(placed.values())):
             await self.create(index)
-        for tenant in await self._left(list(placed)):
-            await self.purge(self._names.every_pool, tenant)
-        actions = [self.pooling(tenant, index) for tenant, index in placed.items()]
+        left = await self._left(list(placed))
+        # Another process may have been faster while these waited for their turn: what is there now is in use.
+        found = await asyncio.gather(*map(self._tenants.look, placed))
+        new = {tenant: placed[tenant] for tenant, index in zip(placed, found, strict=True) if index is None}
+        for tenant in left:
+            if tenant in new:
+                await self.purge(self._names.every_pool, tenant)
+        if not new:
+            return [False] * len(tenants)
+        actions = [self.pooling(tenant, index) for tenant, index in new.items()]
         await self._client.ask("POST", "/_aliases", {"actions": actions}, seconds=_SECONDS)
-        for tenant, index in placed.items():
+        for tenant, index in new.items():
             self._tenants.note(tenant, index)
-        return [True] * len(tenants)
+        return [tenant in new for tenant in tenants]
 
     async def _left(self, tenants: Sequence[str]) -> Sequence[str]:
         """Those of the tenants who have documents in the pools, which an interrupted removal has left."""

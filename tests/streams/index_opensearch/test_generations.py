@@ -42,6 +42,17 @@ async def test_two_processes_prepare_one_index(opensearch: OpenSearch, pooled: b
         assert len(here.names()) == 1
 
 
+async def test_a_share_that_another_process_has_made_meanwhile_is_left_as_it_is(opensearch: OpenSearch) -> None:
+    async with on(opensearch, options="pools=2") as here:
+        other = OpenSearchIndex(here.connection)
+        await here.index.prepare(ACME, pooled=True)
+        await here.index.write({ACME: [event(1)]})
+        assert await other._generations._pool(["acme", "globex"]) == [False, True], "as whoever has waited behind other tenants"
+        await here.index.refresh(ACME)
+        assert ids(await here.index.search(ACME, ALL)) == ["e1"]
+        await other.close()
+
+
 async def test_another_process_sees_what_was_dropped_and_made_again(opensearch: OpenSearch) -> None:
     async with on(opensearch) as here:
         other = OpenSearchIndex(here.connection)
