@@ -15,6 +15,7 @@ from streams.event_log import TENANT_LOG, Batch, EventLog, NewRecord, Record
 from streams.metrics import EVENTS_INDEXED, INDEX_WRITE_SECONDS
 from streams.position import last_before
 from streams.processors.backlog import Backlogs
+from streams.processors.bursts import take_bursts
 from streams.processors.processor import Processor
 from streams.raw_event import RawEvent, dead_letter
 from streams.scope import TenantScope
@@ -24,9 +25,6 @@ from streams.segment import entries
 _log = structlog.get_logger(__name__)
 _TURN_BYTES: Final = 500_000
 """Of segments that are decoded before others on the event loop get a turn: less than a millisecond."""
-_BURST: Final = 10_000
-"""Events of one tenant in one batch."""
-_BURST_SHARE: Final = 0.8
 
 
 class IndexProcessor(Processor):
@@ -83,7 +81,7 @@ class IndexProcessor(Processor):
             if read >= _TURN_BYTES:
                 read = 0
                 await asyncio.sleep(0)
-        behind = _bursts(tenants)
+        behind = take_bursts(tenants)
         behind |= await self._missing(tenants, batch.start)
         written, refused = await self._write(tenants, batch.records[0].time)
         letters += refused
@@ -240,14 +238,6 @@ def _readable(record: Record) -> Sequence[Entry]:
         return entries(record)
     except SegmentError:  # a dead letter since the processor first saw it
         return ()
-
-
-def _bursts(tenants: dict[TenantScope, list[Entry]]) -> dict[TenantScope, str]:
-    """Takes out a tenant that fills the batch while others wait behind it: it gets a lane of its own, which is what a backlog is."""
-    found = [scope for scope, entries in tenants.items() if len(entries) >= _BURST]
-    if len(found) != 1 or len(tenants) == 1 or len(tenants[found[0]]) < _BURST_SHARE * sum(map(len, tenants.values())):
-        return {}
-    return {found[0]: f"a burst of {len(tenants.pop(found[0]))} events"}
 
 
 def _unreadable(record: Record, message: str) -> NewRecord:
