@@ -6,8 +6,13 @@ import os
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import engines
+
+# How long anything takes is the machine's affair: the first strings alone can take seconds, until Hypothesis has its tables.
+settings.register_profile("tenantry", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tenantry")
 
 pytest_plugins = ["tests.servers.fixtures"]
 
