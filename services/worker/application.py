@@ -66,6 +66,11 @@ class _Application(faust.App):
         """What is started in this order, and stopped in the other."""
         return [*super().on_init_dependencies(), self.hot_path]
 
+    async def on_stop(self) -> None:
+        """Drains before Faust does anything, whose own end can hang in a rebalance, or when Kafka is away."""
+        await self.hot_path.stop()
+        await super().on_stop()
+
 
 def _watch_dead_letters(app: faust.App, name: str) -> None:
     """Tells operators of dead letters, by reason, soon after they came.

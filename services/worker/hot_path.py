@@ -7,9 +7,10 @@ now and then, not together with what it has produced; and it costs more for a me
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any, Final
 
 import structlog
@@ -20,6 +21,8 @@ from services.engines import open_log
 from services.settings import Settings
 
 _log = structlog.get_logger(__name__)
+_DRAIN_SECONDS: Final = 60.0
+"""How long a batch under way may take to its end. Beyond, it comes again to who works on: cut off is no worse than killed."""
 _FAUST_SECONDS: Final = 5.0
 
 
@@ -30,24 +33,45 @@ class HotPath(Service):
         super().__init__(**mode)
         self._settings = settings
         self._stack = AsyncExitStack()
+        self._opening: asyncio.Task[None] | None = None
         self.worker: Worker | None = None
 
     async def on_start(self) -> None:
         """Opens the engines and starts the processors."""
+        self._opening = asyncio.create_task(self._open())
+        await self._opening
+
+    async def on_stop(self) -> None:
+        """Returns when every batch under way is done and its cursor moved: the drain of a graceful shutdown.
+
+        From now on the process ends, whatever hangs: the drain has a limit, and so has what Faust does behind it.
+        """
+        limit = _exit_after(_DRAIN_SECONDS, 1)
+        if self._opening is not None:
+            self._opening.cancel()  # of no effect once it is open
+            with suppress(asyncio.CancelledError, Exception):  # on_start tells
+                await self._opening
+        await self._stack.aclose()
+        self.worker = None
+        _log.info("worker_drained")
+        limit.cancel()
+        _exit_after(_FAUST_SECONDS, int(self.crashed))
+
+    async def _open(self) -> None:
         log = await open_log(self._settings)
         self._stack.push_async_callback(log.close)
         self.worker = await self._stack.enter_async_context(work(self._settings, log))
         _log.info("worker_ready")
 
-    async def on_stop(self) -> None:
-        """Returns when every batch under way is done and its cursor moved: the drain of a graceful shutdown."""
-        await self._stack.aclose()
-        self.worker = None
-        _log.info("worker_drained")
-        self._exit_soon()
 
-    def _exit_soon(self) -> None:
-        """Ends the process if Faust does not: its own consumer can hang in its end after Kafka was away, when all is done here."""
-        timer = threading.Timer(_FAUST_SECONDS, os._exit, (int(self.crashed),))
-        timer.daemon = True
-        timer.start()
+def _exit_after(seconds: float, code: int) -> threading.Timer:
+    """Ends the process unless it has ended by then, or the timer is cancelled; a thread, since the event loop may be what hangs."""
+    timer = threading.Timer(seconds, _exit, (code, seconds))
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _exit(code: int, seconds: float) -> None:
+    _log.warning("worker_cut_off", seconds=seconds)
+    os._exit(code)
