@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -19,6 +20,9 @@ _POOLED_AT_ONCE: Final = 1_000
 _SECONDS: Final = 120.0
 _DELETED_AT_ONCE: Final = 5_000
 _EXISTS: Final = "resource_already_exists_exception"
+_LEAVING_TRIES: Final = 100
+_NO_ALIAS: Final = frozenset({"aliases_not_found_exception", "illegal_argument_exception", "index_not_found_exception"})
+"""That an alias is not there is told in three ways, by how far the request has come."""
 
 
 class _Found(msgspec.Struct, gc=False):
@@ -43,6 +47,7 @@ class Generations:
         self._names = names
         self._tenants = tenants
         self._creation = msgspec.json.decode(creation(replicas))
+        self._leaving: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._pooling = Grouped(self._pool, most=_POOLED_AT_ONCE)
 
     async def prepare(self, tenant: str, *, pooled: bool) -> bool:
@@ -71,7 +76,7 @@ class Generations:
         """Gives each of them a share of a pool: all aliases in one request, since a change of the cluster's state costs most of it."""
         placed = {tenant: self._names.pool_of(tenant) for tenant in tenants}
         for index in sorted(set(placed.values())):
-            await self.create(index)
+            await self.create_pool(index)
         left = await self._left(list(placed))
         # Another process may have been faster while these waited for their turn: what is there now is in use.
         found = await asyncio.gather(*map(self._tenants.look, placed))
@@ -81,10 +86,11 @@ class Generations:
                 await self.purge(self._names.every_pool, tenant)
         if not new:
             return [False] * len(tenants)
-        actions = [self.pooling(tenant, index) for tenant, index in new.items()]
+        actions = [self.aliasing(tenant, index) for tenant, index in new.items()]
+        writers = {index: self._tenants.writer_of(index) for index in set(new.values())}
         await self._client.ask("POST", "/_aliases", {"actions": actions}, seconds=_SECONDS)
         for tenant, index in new.items():
-            self._tenants.note(tenant, index)
+            self._tenants.note(tenant, index, writers[index])
         return [tenant in new for tenant in tenants]
 
     async def _left(self, tenants: Sequence[str]) -> Sequence[str]:
@@ -96,10 +102,46 @@ class Generations:
         found = msgspec.json.decode(answer).get("aggregations")  # none if somebody has just removed the pools
         return [str(bucket["key"]) for bucket in found["owners"]["buckets"]] if found else []
 
-    def pooling(self, tenant: str, index: str) -> dict[str, Any]:
-        """The action that makes the tenant's alias one of a pool: it filters, and leads to one shard."""
-        action = {"index": index, "alias": self._names.alias(tenant), "filter": {"term": {OWNER: tenant}}, "routing": tenant}
+    def aliasing(self, tenant: str, index: str) -> dict[str, Any]:
+        """The action that makes the tenant's alias lead to an index; to a shared one, it filters, and leads to one shard."""
+        action: dict[str, Any] = {"index": index, "alias": self._names.alias(tenant)}
+        if self._names.pooled(index):
+            action |= {"filter": {"term": {OWNER: tenant}}, "routing": tenant}
         return {"add": action}
+
+    async def leave(self, tenant: str, index: str, *, actions: Sequence[dict[str, Any]] = ()) -> bool:
+        """Takes the tenant's alias from an index, and does the other actions in the same moment; False if it had it no longer.
+
+        A shared index gets another alias for writing: whoever remembers that the tenant is there can't write to it any more. That the
+        old one is still there is a condition, or of two who leave at once the second would leave the first's new alias behind.
+        """
+        gone = {"remove": {"index": index, "alias": self._names.alias(tenant), "must_exist": True}}
+        async with self._leaving[index]:
+            for _ in range(_LEAVING_TRIES):
+                try:
+                    everything = [*actions, gone, *self._closing(index)]
+                    await self._client.ask("POST", "/_aliases", {"actions": everything}, seconds=_SECONDS)
+                except Refused as error:
+                    if error.kind not in _NO_ALIAS:
+                        raise
+                else:
+                    return True
+                if await self._tenants.look(tenant) != index:
+                    return False
+        raise IndexUnavailable(f"tenant {tenant!r} can't leave its index, whose aliases change all the time")
+
+    def _closing(self, index: str) -> list[dict[str, Any]]:
+        """The actions that give a shared index another alias for writing; none if it has none."""
+        if not (writer := self._tenants.writer_of(index)):
+            return []
+        return [
+            {"remove": {"index": index, "alias": writer, "must_exist": True}},
+            {"add": {"index": index, "alias": self._names.writer(index)}},
+        ]
+
+    async def create_pool(self, index: str) -> bool:
+        """Makes a shared index, with an alias for writing; False if there is one of its name."""
+        return await self.create(index, aliases={self._names.writer(index): {}})
 
     async def create(self, index: str, *, aliases: dict[str, Any] | None = None) -> bool:
         """Makes an index; False if there is one of its name."""
@@ -129,7 +171,7 @@ class Generations:
     async def drop(self, tenant: str) -> None:
         """Removes the tenant's alias first, so that an interrupted removal leaves no index rather than a part of one."""
         while (index := await self._tenants.look(tenant)) is not None:
-            await self._client.ask("POST", "/_aliases", {"actions": [{"remove": {"index": index, "alias": self._names.alias(tenant)}}]})
+            await self.leave(tenant, index)
         await self.remove(await self.own(tenant))
         await self.purge(self._names.every_pool, tenant)
 

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Final
 
 import msgspec
 
@@ -24,6 +25,9 @@ from streams.index_opensearch.writing import Target, Writer
 from streams.query.tree import Query
 from streams.scope import TenantScope
 from streams.search_index import Entry, Generation, Histogram, Hit, Place, SearchIndex, Sort, Values, Written
+
+_TRIES: Final = 5
+"""How often what was refused is written to another place: each time, another tenant has left the pool just then."""
 
 
 class OpenSearchIndex(SearchIndex):
@@ -68,7 +72,6 @@ class OpenSearchIndex(SearchIndex):
 
     async def _write(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
         written: dict[TenantScope, Written] = {}
-        parts: dict[Target, Sequence[Entry]] = {}
         async with AsyncExitStack() as stack:
             held: dict[TenantScope, str] = {}
             for scope in sorted(entries, key=lambda scope: scope.tenant):
@@ -77,18 +80,32 @@ class OpenSearchIndex(SearchIndex):
                 else:
                     await stack.enter_async_context(self._locks[scope.tenant])
             held |= await self._missing([scope for scope in entries if scope not in held])
-            for scope, part in entries.items():
-                if scope in held:
-                    written[scope] = Written(0, 0, deferred=tuple(part), trouble=held[scope])
-                else:
-                    parts[Target(scope.tenant, self._names.alias(scope.tenant))] = part
-            answers = await self._writer.write(parts) if parts else {}
-        for scope in entries:
-            if scope.tenant in answers:
-                written[scope] = answers[scope.tenant]
-                if written[scope].deferred:
-                    self._tenants.forget(scope.tenant)
+            written |= {scope: Written(0, 0, deferred=tuple(entries[scope]), trouble=why) for scope, why in held.items()}
+            written |= await self._deliver({scope: part for scope, part in entries.items() if scope not in held})
         return written
+
+    async def _deliver(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
+        """Writes; what was refused because somebody has left a pool meanwhile is written again, to where its tenant is now."""
+        written: dict[TenantScope, Written] = {}
+        for _ in range(_TRIES):
+            targets = {scope: self._target(scope.tenant) for scope in entries}
+            if not targets:
+                break
+            answers = await self._writer.write({targets[scope]: part for scope, part in entries.items()})
+            for scope in entries:
+                written[scope] = answers[scope.tenant].after(written.get(scope))
+            deferred = [scope for scope in entries if written[scope].deferred]
+            for scope in deferred:
+                self._tenants.forget(scope.tenant)
+            pooled = [scope for scope in deferred if targets[scope].routing]
+            missing = await self._missing(pooled)
+            moved = [scope for scope in pooled if scope not in missing and self._target(scope.tenant) != targets[scope]]
+            entries = {scope: written[scope].deferred for scope in moved}
+        return written
+
+    def _target(self, tenant: str) -> Target:
+        writer = self._tenants.writer(tenant)
+        return Target(tenant, writer, routing=tenant) if writer else Target(tenant, self._names.alias(tenant))
 
     async def _missing(self, scopes: Iterable[TenantScope]) -> dict[TenantScope, str]:
         """Those who have no index, and that it is so; all that are not known are looked up together."""

@@ -1,8 +1,9 @@
 """What the indexes and aliases of one prefix are called.
 
-    PREFIX-t-<tenant>                       the tenant's alias: all that anybody reads or writes through
+    PREFIX-t-<tenant>                       the tenant's alias: all that anybody reads through, and writes to an own index
     PREFIX-t-<tenant>_g<n>_<fingerprint>    a generation of the tenant's own index
     PREFIX-pool-<n>_g1_<fingerprint>        an index that pooled tenants share
+    PREFIX-pool-<n>_g1_<fingerprint>_w<x>   its alias for writing; another one whenever a tenant leaves
     PREFIX-t-<tenant>-Reader                the tenant's own user, and the role that it has
 
 A tenant id has no underscore, so no tenant's alias or pattern is another's; neither has a prefix, nor may `t` or `pool` be one of its
@@ -16,6 +17,7 @@ has unmapped it). Indexes have no upper-case letters, nor have our aliases: so n
 from __future__ import annotations
 
 import re
+import secrets
 import zlib
 from dataclasses import dataclass
 
@@ -79,6 +81,11 @@ class Names:
     def pool(self, number: int) -> str:
         """A shared index."""
         return f"{self.prefix}-pool-{number}_g1_{FINGERPRINT}"
+
+    @staticmethod
+    def writer(pool: str) -> str:
+        """A new alias for writing to a shared index, which was never its alias before."""
+        return f"{pool}_w{secrets.token_hex(8)}"
 
     @property
     def every_pool(self) -> str:

@@ -2,6 +2,7 @@
 
 Own indexes: a new generation is filled under its own name and takes the alias. Pooled tenants move to another pool. So the alias
 alone tells what is read and written, whichever process asks, and it changes at once; it may also lead from an own index into a pool.
+A pool's alias for writing changes with it.
 
 Another process may write to the present index meanwhile, when work is just being handed over. What it has written behind everything that
 the rebuild has seen is copied, before the swap and once more after it: an own index refuses writes by then, and what was under way has
@@ -29,6 +30,7 @@ from streams.index_opensearch.writing import Target, Writer
 from streams.search_index import Entry, Generation, Written
 
 _COPIED_AT_ONCE: Final = 500
+_SECONDS: Final = 120.0
 
 
 class _Hits(msgspec.Struct, gc=False):
@@ -69,7 +71,7 @@ class Rebuild(Generation):
                 self._readable = False  # it may be broken, or closed: a reason more to build it anew
         if self._pooled:
             self._target = self._names.other_pool(self._tenant, self._present or "")
-            await self._generations.create(self._target)  # unless it is there: OpenSearch may have lost it
+            await self._generations.create_pool(self._target)  # unless it is there: OpenSearch may have lost it
             await self._generations.purge(self._target, self._tenant)
         else:
             last = await self._generations.last(self._tenant)
@@ -99,8 +101,7 @@ class Rebuild(Generation):
         await self._refresh(self._target)
         await self._check()
         await self._whole()
-        await self._client.ask("POST", "/_aliases", {"actions": self._swap()})
-        self._tenants.note(self._tenant, self._target)
+        await self._swap()
         if self._present is not None:
             await self._leave(self._present)
 
@@ -131,10 +132,12 @@ class Rebuild(Generation):
         """
         counted = msgspec.json.decode(await self._client.ask("POST", f"/{self._target}/_count", {"query": self._own()}))
         if counted["count"] < self._filled or counted["_shards"]["failed"] or await self._tenants.look(self._tenant) != self._present:
-            raise IndexUnavailable(
-                f"somebody has removed events from the new index of tenant {self._tenant!r} while it was filled, or made another; "
-                "build it anew"
-            )
+            raise self._disturbed()
+
+    def _disturbed(self) -> IndexUnavailable:
+        return IndexUnavailable(
+            f"somebody has removed events from the new index of tenant {self._tenant!r} while it was filled, or made another; build it anew"
+        )
 
     async def _leave(self, index: str) -> None:
         if self._names.pooled(index):
@@ -156,12 +159,14 @@ class Rebuild(Generation):
             else:
                 await self._generations.remove([self._target])
 
-    def _swap(self) -> list[dict[str, Any]]:
-        alias = self._names.alias(self._tenant)
-        add = self._generations.pooling(self._tenant, self._target) if self._pooled else {"add": {"index": self._target, "alias": alias}}
+    async def _swap(self) -> None:
+        writer = self._tenants.writer_of(self._target)
+        add = self._generations.aliasing(self._tenant, self._target)
         if self._present is None:
-            return [add]
-        return [add, {"remove": {"index": self._present, "alias": alias}}]
+            await self._client.ask("POST", "/_aliases", {"actions": [add]}, seconds=_SECONDS)
+        elif not await self._generations.leave(self._tenant, self._present, actions=[add]):
+            raise self._disturbed()
+        self._tenants.note(self._tenant, self._target, writer)
 
     async def _copy(self, index: str) -> None:
         """Copies the documents behind everything seen."""

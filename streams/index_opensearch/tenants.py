@@ -1,9 +1,16 @@
-"""Which tenants have an index, and which index: their aliases, remembered."""
+"""Which tenants have an index, and which index: their aliases, remembered.
+
+What is remembered may be out of date, which does no harm. An own index is read and written through the tenant's alias, and so is a share
+of a pool read. To write by an alias each would cost OpenSearch half as much again as the writing itself, since it takes every name in a
+request apart; so shares are written by an alias of the pool. Whoever moves or removes a share gives the pool another alias in the same
+request, and the old one is never used again: who remembers the share where it was is refused, and looks again (`Generations.leave`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -23,13 +30,27 @@ class _Has(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(dict[str, _Has]).decode
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a tenant's alias leads.
+
+    Attributes:
+        index: its own, or a shared one.
+        writer: by which alias the shared one was written to when it was seen that the tenant is there; empty for the tenant's own.
+    """
+
+    index: str
+    writer: str = ""
+
+
 class Tenants:
     """The aliases of one prefix. What others change is seen when a tenant is not known, or when a request fails."""
 
     def __init__(self, client: Client, names: Names) -> None:
         self._client = client
         self._names = names
-        self._indexes: dict[str, str] = {}
+        self._places: dict[str, Place] = {}
+        self._writers: dict[str, str] = {}
         self._listed = False
         self._lock = asyncio.Lock()
         self._sought = Grouped(self._seek, most=_MOST)
@@ -43,48 +64,67 @@ class Tenants:
         if not self._listed:
             async with self._lock:
                 if not self._listed:
-                    self._indexes |= await self._list(self._names.aliases)
+                    self._places |= await self._list(self._names.aliases)
                     self._listed = True
-        index = self._indexes.get(tenant) or await self.look(tenant)
+        index = self.known(tenant) or await self.look(tenant)
         if index is None or not usable(index):
             raise IndexMissing(tenant)
         return index
 
     async def look(self, tenant: str) -> str | None:
         """The index behind the tenant's alias as it is now, whatever its version; None without one."""
-        index = await self._sought.ask(tenant)
-        self.note(tenant, index) if index else self.forget(tenant)
-        return index
+        place = await self._sought.ask(tenant)
+        if place is None:
+            self.forget(tenant)
+            return None
+        self._places[tenant] = place
+        return place.index
 
     def ready(self, tenant: str) -> bool:
         """Whether it is known to have an index that can be used."""
-        index = self._indexes.get(tenant)
+        index = self.known(tenant)
         return index is not None and usable(index)
 
     def known(self, tenant: str) -> str | None:
-        """What is remembered of it."""
-        return self._indexes.get(tenant)
+        """The index that is remembered of it."""
+        place = self._places.get(tenant)
+        return place.index if place is not None else None
+
+    def writer(self, tenant: str) -> str:
+        """The pool's alias by which its share is written; empty if it is written by its own, as an own index is."""
+        place = self._places.get(tenant)
+        return place.writer if place is not None else ""
+
+    def writer_of(self, index: str) -> str:
+        """The alias for writing that a shared index had when any was last looked for; empty if it had none."""
+        return self._writers.get(index, "")
 
     def forget(self, tenant: str) -> None:
         """Something went wrong with its alias: it is looked up when next asked for."""
-        self._indexes.pop(tenant, None)
+        self._places.pop(tenant, None)
 
-    def note(self, tenant: str, index: str) -> None:
-        """The alias has been made or changed."""
-        self._indexes[tenant] = index
+    def note(self, tenant: str, index: str, writer: str = "") -> None:
+        """The alias has been made or changed; `writer` is what the shared index's alias for writing was **before** that."""
+        self._places[tenant] = Place(index, writer)
 
     async def indexes(self, pattern: str) -> list[str]:
         """The indexes whose names fit, whether an alias leads to them or not."""
         return list(await self._aliases(f"/{pattern}/_alias"))
 
-    async def _seek(self, tenants: Sequence[str]) -> Sequence[str | None]:
+    async def _seek(self, tenants: Sequence[str]) -> Sequence[Place | None]:
         """One is asked for by its name, several by asking for all."""
         found = await self._list(self._names.alias(tenants[0]) if len(set(tenants)) == 1 else self._names.aliases)
         return [found.get(tenant) for tenant in tenants]
 
-    async def _list(self, pattern: str) -> dict[str, str]:
-        found = await self._aliases(f"/{self._names.everything}/_alias/{pattern}")
-        return {self._names.tenant_of(alias): index for index, has in found.items() for alias in has.aliases}
+    async def _list(self, pattern: str) -> dict[str, Place]:
+        found = await self._aliases(f"/{self._names.everything}/_alias/{pattern},{self._names.every_pool}")
+        places: dict[str, Place] = {}
+        for index, has in found.items():
+            writer = next((alias for alias in has.aliases if self._names.pooled(alias)), "")
+            self._writers[index] = writer
+            place = Place(index, writer)
+            places |= {self._names.tenant_of(alias): place for alias in has.aliases if alias != writer}
+        return places
 
     async def _aliases(self, path: str) -> dict[str, _Has]:
         try:
