@@ -30,15 +30,16 @@ _LIMITED: Final = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({
 _POLL_SECONDS: Final = 0.03
 
 
-def argv(*arguments: str, largest_file: int | None = None) -> Sequence[str]:
+def argv(*arguments: str, largest_file: int | None = None, first: str = "") -> Sequence[str]:
     """The command line of `tenantry` with these arguments, in this Python.
 
     Args:
         arguments: of the command.
         largest_file: bytes; writing a file beyond them fails, as on a full disk.
+        first: Python that it runs before it begins.
     """
     limit = _LIMITED.format(bytes=largest_file) if largest_file is not None else ""
-    return (sys.executable, "-c", limit + _MAIN, *arguments)
+    return (sys.executable, "-c", f"{first}\n{limit}{_MAIN}", *arguments)
 
 
 def environment(data: Path, **settings: object) -> dict[str, str]:

@@ -18,12 +18,14 @@ _KEPT: Final = 500  # lines
 class Worker:
     """A worker on a directory's settings: to be killed, stopped and started again."""
 
-    def __init__(self, data: Path, settings: Mapping[str, object]) -> None:
-        """It is not started yet. `settings` as for `environment`."""
+    def __init__(self, data: Path, settings: Mapping[str, object], *, first: str = "") -> None:
+        """It is not started yet. `settings` as for `environment`; `first` is Python that the process runs before it begins."""
         self.lines: deque[str] = deque(maxlen=_KEPT)
         self.ready = asyncio.Event()
         """Set when it processes, and when it has ended."""
         self._env = environment(data, **settings)
+        self._first = first
+        self._came = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
 
@@ -38,7 +40,13 @@ class Worker:
         self.ready.clear()
         null = asyncio.subprocess.DEVNULL
         self._process = await asyncio.create_subprocess_exec(
-            *argv("worker"), env=self._env, cwd=ROOT, stdin=null, stdout=null, stderr=asyncio.subprocess.PIPE, limit=1 << 24
+            *argv("worker", first=self._first),
+            env=self._env,
+            cwd=ROOT,
+            stdin=null,
+            stdout=null,
+            stderr=asyncio.subprocess.PIPE,
+            limit=1 << 24,
         )
         self._reader = asyncio.create_task(self._read(self._process))
 
@@ -48,6 +56,12 @@ class Worker:
         async with asyncio.timeout(PATIENCE):
             await self.ready.wait()
         assert self.running, "it ended before it worked:\n" + "\n".join(self.lines)
+
+    async def said(self, text: str) -> None:
+        """Returns when it has logged a line with the text."""
+        while not any(text in line for line in self.lines):
+            self._came.clear()
+            await self._came.wait()
 
     async def kill(self) -> None:
         """`kill -9`."""
@@ -82,6 +96,7 @@ class Worker:
         while line := await process.stderr.readline():
             text = line.decode(errors="replace").rstrip()
             self.lines.append(text)
+            self._came.set()
             if _READY in text:
                 self.ready.set()
         self.ready.set()  # or it never will

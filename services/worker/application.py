@@ -68,8 +68,10 @@ class _Application(faust.App):
 
     async def on_stop(self) -> None:
         """Drains before Faust does anything, whose own end can hang in a rebalance, or when Kafka is away."""
-        await self.hot_path.stop()
-        await super().on_stop()
+        try:
+            await self.hot_path.stop()
+        finally:
+            await super().on_stop()
 
 
 def _watch_dead_letters(app: faust.App, name: str) -> None:

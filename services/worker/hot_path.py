@@ -34,12 +34,17 @@ class HotPath(Service):
         self._settings = settings
         self._stack = AsyncExitStack()
         self._opening: asyncio.Task[None] | None = None
+        self._failed = False
         self.worker: Worker | None = None
 
     async def on_start(self) -> None:
         """Opens the engines and starts the processors."""
         self._opening = asyncio.create_task(self._open())
-        await self._opening
+        try:
+            await self._opening
+        except Exception:
+            self._failed = True
+            raise
 
     async def on_stop(self) -> None:
         """Returns when every batch under way is done and its cursor moved: the drain of a graceful shutdown.
@@ -47,15 +52,21 @@ class HotPath(Service):
         From now on the process ends, whatever hangs: the drain has a limit, and so has what Faust does behind it.
         """
         limit = _exit_after(_DRAIN_SECONDS, 1)
+        try:
+            await self._opened()
+            await self._stack.aclose()
+            _log.info("worker_drained")
+        finally:
+            self.worker = None
+            limit.cancel()
+            _exit_after(_FAUST_SECONDS, int(self.crashed or self._failed))
+
+    async def _opened(self) -> None:
+        """Returns when nothing is being opened any more: it is cut short, if it is not done."""
         if self._opening is not None:
-            self._opening.cancel()  # of no effect once it is open
+            self._opening.cancel()
             with suppress(asyncio.CancelledError, Exception):  # on_start tells
                 await self._opening
-        await self._stack.aclose()
-        self.worker = None
-        _log.info("worker_drained")
-        limit.cancel()
-        _exit_after(_FAUST_SECONDS, int(self.crashed))
 
     async def _open(self) -> None:
         log = await open_log(self._settings)
@@ -73,5 +84,7 @@ def _exit_after(seconds: float, code: int) -> threading.Timer:
 
 
 def _exit(code: int, seconds: float) -> None:
-    _log.warning("worker_cut_off", seconds=seconds)
-    os._exit(code)
+    try:
+        _log.warning("worker_cut_off", seconds=seconds)
+    finally:
+        os._exit(code)
