@@ -69,6 +69,14 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc] # published without type
         state = assignment.state_value(place) if assignment is not None else None
         return state.position if state is not None and state.has_valid_position else None
 
+    def gives(self, place: TopicPartition) -> bool:
+        """Whether it fetches from the partition."""
+        return place in self.assignment() and place not in self.paused()
+
+    def end(self, place: TopicPartition) -> int | None:
+        """The end of what is committed in the partition, as the last answer has told; None without any."""
+        return self.last_stable_offset(place) if place in self.assignment() else None
+
     async def start(self) -> None:
         """Starts. Whoever gives up waiting does not break it off: aiokafka would leave its first connection open."""
         starting = asyncio.ensure_future(super().start())

@@ -105,14 +105,12 @@ class GroupSubscription(KafkaSubscription):
         for tenure in self._tenures.values():
             await tenure.discard()
 
-    def take(self) -> Batch | None:
+    def take(self, *, whole: bool = True) -> Batch | None:
         if self._revoking:
             return None
-        waiting = [tenure for tenure in self._tenures.values() if tenure.settled and tenure.waiting]
-        if not waiting:
+        tenure = self.pick([tenure for tenure in self._tenures.values() if tenure.settled and tenure.waiting], whole=whole)
+        if tenure is None:
             return None
-        self._turn += 1
-        tenure = waiting[self._turn % len(waiting)]
         batch = tenure.take(self._stream, self._group, self._max_records, self._max_bytes)
         tenure.outstanding.append(batch)
         return batch

@@ -16,27 +16,38 @@ class Place:
     Attributes:
         next: the next offset to hand out.
         reached: everything below has been fetched. Beyond the last record's offset there may be transactions' markers.
+        more: whether the broker had more when something was last fetched.
     """
 
     def __init__(self, partition: int, start: int) -> None:
         self.partition = partition
         self.next = start
         self.reached = start
+        self.more = False
         self._fetched: deque[Any] = deque()
+        self._size = 0
 
     @property
     def waiting(self) -> bool:
         """Whether there is something to hand out."""
         return bool(self._fetched) or self.reached > self.next
 
-    def fetched(self, found: Sequence[Any], reached: int) -> None:
-        """Takes what a consumer has fetched, and its position after that."""
+    def whole(self, most_records: int, most_bytes: int) -> bool:
+        """Whether what waits makes a batch as large as it may be, or is all that there is."""
+        return not self.more or self._size >= most_bytes or len(self._fetched) >= most_records
+
+    def fetched(self, found: Sequence[Any], reached: int, end: int | None) -> None:
+        """Takes what a consumer has fetched, its position after that, and the end of what is committed, as far as it is known."""
         self._fetched.extend(found)
+        self._size += sum(record.serialized_value_size for record in found)
         self.reached = max(self.reached, reached)
+        self.more = end is not None and self.reached < end
 
     def forget(self) -> None:
         """Forgets what was fetched and not handed out."""
         self._fetched.clear()
+        self._size = 0
+        self.more = False
         self.reached = self.next
 
     def reset(self, start: int) -> None:
@@ -49,8 +60,9 @@ class Place:
         taken: list[Record] = []
         size = 0
         while self._fetched and len(taken) < max_records and size < max_bytes:
-            record = records.read(stream, self._fetched.popleft())
-            taken.append(record)
-            size += len(record.value)
+            raw = self._fetched.popleft()
+            taken.append(records.read(stream, raw))
+            size += raw.serialized_value_size
+        self._size -= size
         start, self.next = self.next, self._fetched[0].offset if self._fetched else self.reached
         return Batch(stream, self.partition, group, start, self.next, taken)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from aiokafka.structs import TopicPartition
 
@@ -17,8 +17,17 @@ from streams.log_kafka.consumer import Consumer
 from streams.log_kafka.places import Place
 from streams.log_kafka.troubles import QUESTION_SECONDS, unavailable
 
+P = TypeVar("P", bound=Place)
+
 _POLL_MS: Final = 100
 """How soon a follower notices that only markers came: aiokafka tells of records only. Records are handed out at once."""
+
+_FILL_MS: Final = 20
+"""How long a batch that could be larger waits for the rest, which the broker has."""
+
+_WHOLE_BYTES: Final = 6 << 20
+"""From this size on a batch is large enough, though there is more: several times what is fetched of a partition at once, since what an
+engine costs is mostly per tenant in a batch, and a partition has the same tenants again and again."""
 
 _DECODED_AT_ONCE: Final = 10_000
 """Records that are taken from aiokafka at once. The others wait there undecoded, which takes half the memory."""
@@ -91,10 +100,10 @@ class KafkaSubscription(Subscription):
             step = self.step()
             left = None if deadline is None else deadline - asyncio.get_running_loop().time()
             if left is not None and left <= 0 and looked:
-                return None
+                return self.take(whole=False)
             await asyncio.wait({step}, timeout=left if left is None else max(0.0, left))
             if not step.done():
-                return None
+                return self.take(whole=False)
             looked = True
             self.stepped(step)
 
@@ -112,13 +121,22 @@ class KafkaSubscription(Subscription):
                 step.exception()
         await self.close_consumer()
 
-    def take(self) -> Batch | None:
-        """The next batch of what was fetched, one partition after another."""
-        waiting = [place for place in self._places.values() if place.waiting]
+    def take(self, *, whole: bool = True) -> Batch | None:
+        """The next batch of what was fetched, one partition after another; `whole`: of those that have no more, or enough."""
+        place = self.pick([place for place in self._places.values() if place.waiting], whole=whole)
+        return place.take(self._stream, None, self._max_records, self._max_bytes) if place is not None else None
+
+    def pick(self, waiting: Sequence[P], *, whole: bool) -> P | None:
+        """One of the places, in turn."""
+        if whole:
+            waiting = [place for place in waiting if self._whole(place)]
         if not waiting:
             return None
         self._turn += 1
-        return waiting[self._turn % len(waiting)].take(self._stream, None, self._max_records, self._max_bytes)
+        return waiting[self._turn % len(waiting)]
+
+    def _whole(self, place: Place) -> bool:
+        return place.whole(self._max_records, min(self._max_bytes, _WHOLE_BYTES))
 
     def step(self) -> asyncio.Task[None]:
         """The step that is being taken."""
@@ -173,7 +191,7 @@ class KafkaSubscription(Subscription):
                         self._heard = asyncio.get_running_loop().time()
                     self._consumer.check()
                     if await self.ready():
-                        self._fetched(self._consumer, await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_DECODED_AT_ONCE))
+                        await self._fetch(self._consumer)
             except TimeoutError:
                 if self._consumer is None:
                     raise
@@ -186,10 +204,19 @@ class KafkaSubscription(Subscription):
             await self._probe()
             self._heard = asyncio.get_running_loop().time()
 
-    def _fetched(self, consumer: Consumer, found: Mapping[TopicPartition, Sequence[Any]]) -> None:
+    async def _fetch(self, consumer: Consumer) -> None:
+        """Fetches more of a partition whose batch is not whole, one after another since all must be kept; else of any."""
+        places = self._places.values()
+        filling = next(
+            (place for place in places if place.waiting and not self._whole(place) and consumer.gives(self.part(place.partition))), None
+        )
+        parts = [self.part(filling.partition)] if filling is not None else []
+        found = await consumer.getmany(*parts, timeout_ms=_FILL_MS if parts else _POLL_MS, max_records=_DECODED_AT_ONCE)
         for partition, place in self._places.items():
             part = self.part(partition)
             reached = consumer.reached(part)
             if reached is not None and (part in found or reached > place.reached):
-                place.fetched(found.get(part, ()), reached)
+                place.fetched(found.get(part, ()), reached, consumer.end(part))
                 self._heard = asyncio.get_running_loop().time()
+            elif place is filling:
+                place.more = False  # it does not come at once: what is there is enough

@@ -40,6 +40,7 @@ class IndexProcessor(Processor):
 
     name: ClassVar[str] = "index"
     stream: ClassVar[str] = TENANT_LOG
+    batch_bytes: ClassVar[int] = 12 << 20
     at_once: ClassVar[int] = 4
 
     def __init__(

@@ -1,0 +1,65 @@
+"""Who is behind gets large batches, several fetches each; who is not waits for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+import pytest
+
+from streams.event_log import TENANT_LOG, NewRecord
+from streams.log_kafka import KafkaEventLog
+from streams.log_kafka.places import Place
+from tests.processes import PATIENCE
+
+_VALUE = 500_000
+_MANY = 24
+
+
+class Raw:
+    """As much of aiokafka's record as a place looks at."""
+
+    serialized_value_size = 10
+
+
+def test_a_batch_is_whole_when_it_is_large_enough_or_nothing_more_is_there() -> None:
+    place = Place(0, 0)
+    place.fetched([Raw()], 1, 5)
+    assert not place.whole(10, 25)
+    place.fetched([Raw(), Raw()], 3, 5)
+    assert place.whole(10, 25), "bytes"
+    assert place.whole(3, 100), "records"
+    assert not place.whole(10, 100)
+    place.fetched([Raw()], 5, 5)
+    assert place.whole(10, 100), "all there is"
+    place.fetched([], 5, 9)
+    place.forget()
+    assert place.whole(10, 100)
+
+
+@pytest.mark.parametrize("group", [None, "test"])
+async def test_who_is_behind_gets_large_batches(log: KafkaEventLog, monkeypatch: pytest.MonkeyPatch, group: str | None) -> None:
+    monkeypatch.setattr("streams.log_kafka.subscription._FILL_MS", 5_000)  # whatever the machine is doing
+    wanted = [secrets.token_bytes(_VALUE) for _ in range(_MANY)]
+    for first in range(0, _MANY, 6):
+        await log.append([NewRecord(TENANT_LOG, value, "acme") for value in wanted[first : first + 6]])
+    got: list[list[bytes]] = []
+    async with asyncio.timeout(PATIENCE), log.follow(TENANT_LOG, group, max_bytes=24 << 20) as following:
+        while sum(map(len, got)) < _MANY:
+            batch = await following.next()
+            assert batch is not None
+            got.append([record.value for record in batch.records])
+            if group is not None:
+                await following.advance(batch)
+    assert [value for values in got for value in values] == wanted
+    assert max(sum(map(len, values)) for values in got) >= 6 << 20, "a partition's fetch is 2 MB"
+
+
+async def test_a_little_comes_at_once_and_so_does_what_there_is_for_who_does_not_wait(log: KafkaEventLog) -> None:
+    async with asyncio.timeout(PATIENCE), log.follow(TENANT_LOG, None, max_bytes=24 << 20) as following:
+        await log.append([NewRecord(TENANT_LOG, b"one", "acme")])
+        found: list[bytes] = []
+        while not found:
+            batch = await following.next(wait=0)
+            found += [record.value for record in batch.records] if batch is not None else []
+        assert found == [b"one"]
