@@ -61,10 +61,8 @@ class Written:
     deferred: Sequence[Entry] = ()
     trouble: str = ""
 
-    def after(self, before: Written | None) -> Written:
+    def after(self, before: Written) -> Written:
         """What became of the entries in both attempts, this one having tried what was deferred `before`."""
-        if before is None:
-            return self
         indexed, duplicates = before.indexed + self.indexed, before.duplicates + self.duplicates
         return Written(indexed, duplicates, [*before.rejected, *self.rejected], self.deferred, self.trouble)
 

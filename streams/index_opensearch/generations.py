@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, Final
 
 import msgspec
@@ -21,8 +22,8 @@ _SECONDS: Final = 120.0
 _DELETED_AT_ONCE: Final = 5_000
 _EXISTS: Final = "resource_already_exists_exception"
 _LEAVING_TRIES: Final = 100
-_NO_ALIAS: Final = frozenset({"aliases_not_found_exception", "illegal_argument_exception", "index_not_found_exception"})
-"""That an alias is not there is told in three ways, by how far the request has come."""
+_NO_ALIAS: Final = "aliases_not_found_exception"
+_NO_INDEX: Final = "index_not_found_exception"
 
 
 class _Found(msgspec.Struct, gc=False):
@@ -116,28 +117,24 @@ class Generations:
         old one is still there is a condition, or of two who leave at once the second would leave the first's new alias behind.
         """
         gone = {"remove": {"index": index, "alias": self._names.alias(tenant), "must_exist": True}}
-        async with self._leaving[index]:
+        async with self._leaving[index] if self._names.pooled(index) else nullcontext():
             for _ in range(_LEAVING_TRIES):
+                old, new = self._tenants.writer_of(index), self._names.writer(index)
                 try:
-                    everything = [*actions, gone, *self._closing(index)]
+                    everything = [*actions, gone, *(_renaming(index, old, new) if old else ())]
                     await self._client.ask("POST", "/_aliases", {"actions": everything}, seconds=_SECONDS)
                 except Refused as error:
-                    if error.kind not in _NO_ALIAS:
+                    if error.kind not in {_NO_ALIAS, _NO_INDEX}:
+                        raise
+                    if await self._tenants.look(tenant) != index:
+                        return False
+                    if error.kind == _NO_INDEX:
                         raise
                 else:
+                    if old:
+                        self._tenants.note_writer(index, new)
                     return True
-                if await self._tenants.look(tenant) != index:
-                    return False
         raise IndexUnavailable(f"tenant {tenant!r} can't leave its index, whose aliases change all the time")
-
-    def _closing(self, index: str) -> list[dict[str, Any]]:
-        """The actions that give a shared index another alias for writing; none if it has none."""
-        if not (writer := self._tenants.writer_of(index)):
-            return []
-        return [
-            {"remove": {"index": index, "alias": writer, "must_exist": True}},
-            {"add": {"index": index, "alias": self._names.writer(index)}},
-        ]
 
     async def create_pool(self, index: str) -> bool:
         """Makes a shared index, with an alias for writing; False if there is one of its name."""
@@ -200,3 +197,7 @@ class Generations:
             done = msgspec.json.decode(await self._client.send("/_bulk?filter_path=errors", Body(lines)), type=dict[str, bool])
             if done.get("errors"):
                 raise IndexUnavailable(f"OpenSearch could not remove all documents of tenant {tenant!r}")
+
+
+def _renaming(index: str, old: str, new: str) -> Sequence[dict[str, Any]]:
+    return {"remove": {"index": index, "alias": old, "must_exist": True}}, {"add": {"index": index, "alias": new}}

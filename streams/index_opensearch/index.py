@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Final
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 
 import msgspec
 
@@ -25,9 +24,6 @@ from streams.index_opensearch.writing import Target, Writer
 from streams.query.tree import Query
 from streams.scope import TenantScope
 from streams.search_index import Entry, Generation, Histogram, Hit, Place, SearchIndex, Sort, Values, Written
-
-_TRIES: Final = 5
-"""How often what was refused is written to another place: each time, another tenant has left the pool just then."""
 
 
 class OpenSearchIndex(SearchIndex):
@@ -85,27 +81,28 @@ class OpenSearchIndex(SearchIndex):
         return written
 
     async def _deliver(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
-        """Writes; what was refused because somebody has left a pool meanwhile is written again, to where its tenant is now."""
-        written: dict[TenantScope, Written] = {}
-        for _ in range(_TRIES):
-            targets = {scope: self._target(scope.tenant) for scope in entries}
-            if not targets:
-                break
-            answers = await self._writer.write({targets[scope]: part for scope, part in entries.items()})
-            for scope in entries:
-                written[scope] = answers[scope.tenant].after(written.get(scope))
-            deferred = [scope for scope in entries if written[scope].deferred]
-            for scope in deferred:
+        """Writes; what is refused by a pool, which somebody may just have left, is tried once more by its tenants' own aliases."""
+        if not entries:
+            return {}
+        targets = {scope: self._target(scope.tenant) for scope in entries}
+        answers = await self._writer.write({targets[scope]: part for scope, part in entries.items()})
+        written = {scope: answers[scope.tenant] for scope in entries}
+        for scope, one in written.items():
+            if one.deferred:
                 self._tenants.forget(scope.tenant)
-            pooled = [scope for scope in deferred if targets[scope].routing]
-            missing = await self._missing(pooled)
-            moved = [scope for scope in pooled if scope not in missing and self._target(scope.tenant) != targets[scope]]
-            entries = {scope: written[scope].deferred for scope in moved}
+        refused = [scope for scope in entries if written[scope].deferred and targets[scope].routing]
+        if refused:
+            with suppress(IndexUnavailable):  # the others' events are written
+                answers = await self._writer.write({self._by_own_alias(scope.tenant): written[scope].deferred for scope in refused})
+                written |= {scope: answers[scope.tenant].after(written[scope]) for scope in refused}
         return written
 
     def _target(self, tenant: str) -> Target:
         writer = self._tenants.writer(tenant)
-        return Target(tenant, writer, routing=tenant) if writer else Target(tenant, self._names.alias(tenant))
+        return Target(tenant, writer, routing=tenant) if writer else self._by_own_alias(tenant)
+
+    def _by_own_alias(self, tenant: str) -> Target:
+        return Target(tenant, self._names.alias(tenant))
 
     async def _missing(self, scopes: Iterable[TenantScope]) -> dict[TenantScope, str]:
         """Those who have no index, and that it is so; all that are not known are looked up together."""

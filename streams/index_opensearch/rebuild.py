@@ -57,6 +57,7 @@ class Rebuild(Generation):
         self._seen = -1
         self._filled = 0
         self._readable = True
+        self._swapping = False
 
     async def begin(self, *, pooled: bool | None) -> Self:
         """Makes the place to fill; `pooled` None: as it is now, and an index of its own if there is none."""
@@ -154,18 +155,23 @@ class Rebuild(Generation):
         with suppress(IndexUnavailable, Refused):
             if await self._tenants.look(self._tenant) == self._target:
                 return
+            if self._pooled and self._swapping:
+                return  # the swap may still come; if it does not, what is left here is removed by who next comes here
             if self._pooled:
                 await self._generations.purge(self._target, self._tenant)
             else:
                 await self._generations.remove([self._target])
 
     async def _swap(self) -> None:
+        self._swapping = True
         writer = self._tenants.writer_of(self._target)
         add = self._generations.aliasing(self._tenant, self._target)
         if self._present is None:
             await self._client.ask("POST", "/_aliases", {"actions": [add]}, seconds=_SECONDS)
-        elif not await self._generations.leave(self._tenant, self._present, actions=[add]):
-            raise self._disturbed()
+        else:
+            left = await self._generations.leave(self._tenant, self._present, actions=[add])
+            if not left and self._tenants.known(self._tenant) != self._target:  # else it was done, and only the answer got lost
+                raise self._disturbed()
         self._tenants.note(self._tenant, self._target, writer)
 
     async def _copy(self, index: str) -> None:

@@ -1,8 +1,8 @@
 """The writing of many tenants' entries at once, in bulk requests.
 
-What a request costs OpenSearch is mostly per index in it, so the entries of a tenant stay together. Few requests are under way at a
-time, and their bodies are made only then, so memory is bounded whatever the call holds. A tenant whose index is in trouble costs the
-others a place in a request, once; entries that OpenSearch is too busy for are tried again apart, for a short time.
+What a request costs OpenSearch is mostly per index in it, so the entries of a tenant, and those of a pool, stay together. Few requests
+are under way at a time, and their bodies are made only then, so memory is bounded whatever the call holds. A tenant whose index is in
+trouble costs the others a place in a request, once; entries that OpenSearch is too busy for are tried again apart, for a short time.
 """
 
 from __future__ import annotations
@@ -190,10 +190,10 @@ class Writer:
 
 
 def _requests(parts: _Parts, tallies: Mapping[str, _Tally]) -> Iterator[list[tuple[Target, Sequence[Entry]]]]:
-    """The entries in requests of bounded size; a tenant's entries are in one, unless they alone are too many."""
+    """The entries in requests of bounded size, index by index; a tenant's entries are in one, unless they alone are too many."""
     request: list[tuple[Target, Sequence[Entry]]] = []
     count = size = 0
-    for target, entries in parts.items():
+    for target, entries in sorted(parts.items(), key=_by_name):
         weight = sum(len(entry.document) for entry in entries) + _OVERHEAD * len(entries)
         pieces: Sequence[Sequence[Entry]] = [entries]
         if len(entries) > _MAX_DOCUMENTS or weight > _MAX_BYTES:
@@ -207,6 +207,10 @@ def _requests(parts: _Parts, tallies: Mapping[str, _Tally]) -> Iterator[list[tup
             count, size = count + len(piece), size + weight
     if request:
         yield request
+
+
+def _by_name(part: tuple[Target, Sequence[Entry]]) -> str:
+    return part[0].name
 
 
 def _cut(entries: Sequence[Entry], tally: _Tally) -> list[list[Entry]]:

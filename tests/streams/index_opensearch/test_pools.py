@@ -10,6 +10,9 @@ import pytest
 
 from streams.errors import IndexMissing
 from streams.index_opensearch import OpenSearchIndex
+from streams.index_opensearch.client import Client
+from streams.index_opensearch.names import Names
+from streams.index_opensearch.tenants import Tenants
 from streams.scope import TenantScope
 from tests.contract.search_index import ACME, ALL, event
 from tests.servers.opensearch import OpenSearch
@@ -82,6 +85,25 @@ async def test_a_pool_that_was_lost_and_made_anew_is_another(opensearch: OpenSea
             assert written[ACME].deferred == [event(1)], "or nobody would notice that its past is lost"
             assert written[globex].indexed == 1
         assert owned(here, "acme") == 0
+
+
+async def test_an_alias_that_a_person_has_removed_is_missed(opensearch: OpenSearch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.index_opensearch.tenants._FRESH_SECONDS", 0)
+    async with on(opensearch, options="pools=2") as here:
+        await here.index.prepare(ACME, pooled=True)
+        await here.index.write({ACME: [event(1)]})
+        opensearch.ask("DELETE", f"{here.prefix}-pool-*/_alias/{here.prefix}-t-acme")
+        assert (await here.index.write({ACME: [event(2)]}))[ACME].deferred == (event(2),)
+
+
+async def test_who_asks_for_a_tenant_that_is_not_there_sees_the_pools(opensearch: OpenSearch) -> None:
+    async with on(opensearch, options="pools=2") as here:
+        await here.index.prepare(ACME, pooled=True)
+        client, names = Client(here.connection), Names(here.prefix, 2)
+        tenants = Tenants(client, names)
+        assert await tenants.look("nobody") is None
+        assert {index: [tenants.writer_of(index)] for index in writers(here)} == writers(here)
+        await client.close()
 
 
 async def test_many_leave_at_once(opensearch: OpenSearch) -> None:
