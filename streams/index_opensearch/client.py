@@ -51,16 +51,21 @@ class TooLong(Exception):
 
 
 class Body:
-    """A long request body in parts, which can be sent more than once."""
+    """A long request body in parts, which can be sent more than once. It is never there as a whole, which would take its memory twice."""
 
     def __init__(self, parts: Sequence[bytes]) -> None:
-        whole = b"".join(parts)
-        self.size = len(whole)
-        self._whole = memoryview(whole)
+        self.size = sum(map(len, parts))
+        self._parts = parts
 
-    async def __aiter__(self) -> AsyncIterator[memoryview]:
-        for begin in range(0, self.size, _PART):
-            yield self._whole[begin : begin + _PART]
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        start = size = 0
+        for end, part in enumerate(self._parts, 1):
+            size += len(part)
+            if size >= _PART:
+                yield b"".join(self._parts[start:end])
+                start, size = end, 0
+        if size:
+            yield b"".join(self._parts[start:])
 
 
 class Client:
