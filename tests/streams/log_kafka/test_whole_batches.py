@@ -55,7 +55,22 @@ async def test_who_is_behind_gets_large_batches(log: KafkaEventLog, monkeypatch:
     assert max(sum(map(len, values)) for values in got) >= 6 << 20, "a partition's fetch is 2 MB"
 
 
-async def test_a_little_comes_at_once_and_so_does_what_there_is_for_who_does_not_wait(log: KafkaEventLog) -> None:
+@pytest.mark.parametrize("group", [None, "test"])
+async def test_who_is_not_behind_waits_for_nothing(log: KafkaEventLog, monkeypatch: pytest.MonkeyPatch, group: str | None) -> None:
+    monkeypatch.setattr("streams.log_kafka.subscription._FILL_MS", 10_000 * PATIENCE)  # who waits for more waits for ever
+    async with asyncio.timeout(PATIENCE), log.follow(TENANT_LOG, group, max_bytes=24 << 20) as following:
+        for number in range(5):
+            await log.append([NewRecord(TENANT_LOG, b"%d" % number, "acme"), NewRecord(TENANT_LOG, b"beside", "globex")])
+            found: list[bytes] = []
+            while not {b"%d" % number, b"beside"} <= set(found):
+                batch = await following.next()
+                assert batch is not None
+                found += [record.value for record in batch.records]
+                if group is not None:
+                    await following.advance(batch)
+
+
+async def test_who_does_not_wait_gets_what_there_is(log: KafkaEventLog) -> None:
     async with asyncio.timeout(PATIENCE), log.follow(TENANT_LOG, None, max_bytes=24 << 20) as following:
         await log.append([NewRecord(TENANT_LOG, b"one", "acme")])
         found: list[bytes] = []
