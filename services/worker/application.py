@@ -67,7 +67,7 @@ class _Application(faust.App):
         return [*super().on_init_dependencies(), self.hot_path]
 
     async def on_stop(self) -> None:
-        """Drains before Faust does anything, whose own end can hang in a rebalance, or when Kafka is away."""
+        """Drains before Faust does anything: its own end can hang after Kafka was away, and would hold up the drain."""
         try:
             await self.hot_path.stop()
         finally:

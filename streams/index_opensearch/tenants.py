@@ -1,7 +1,7 @@
 """Which tenants have an index, and which index: their aliases, remembered.
 
 What is remembered may be out of date, which does no harm. An own index is read and written through the tenant's alias, and so is a share
-of a pool read. To write by an alias each would cost OpenSearch half as much again as the writing itself, since it takes every name in a
+of a pool read. To write by an alias each would cost OpenSearch a fifth to three fifths more, since it takes every name in a
 request apart; so shares are written by an alias of the pool. Whoever moves or removes a share gives the pool another alias in the same
 request, and the old one is never used again: who remembers the share where it was is refused, and looks again (`Generations.leave`).
 Only people take a tenant's alias away without that; it is noticed within a minute, since everything is looked up anew now and then.
