@@ -46,12 +46,12 @@ class Work:
         self.stopping.set()
         async with asyncio.timeout(PATIENCE):
             await asyncio.gather(*self._tasks[:2])
-        ends = await self.log.ends(IDP_EVENTS)
         total = len(await self.numbers(IDP_EVENTS))
 
         async def there() -> bool:
             self.alive()
-            copied = dict(await self.log.cursors(IDP_EVENTS, "copier")) == dict(ends)
+            # Asked for each time: the last append's marker may come a moment after it has returned.
+            copied = dict(await self.log.cursors(IDP_EVENTS, "copier")) == dict(await self.log.ends(IDP_EVENTS))
             return copied and sum(self.followed.values()) >= total
 
         await until(there)
