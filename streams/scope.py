@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from streams.errors import InvalidTenantId
 
 _TENANT_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
 
+@lru_cache(maxsize=65_536)  # asked several times for each event
 def check_tenant_id(tenant: str) -> str:
     """The text itself, if it can be a tenant id: a DNS label (RFC 1123), so it is also safe in a path and an index name.
 

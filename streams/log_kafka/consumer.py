@@ -24,8 +24,8 @@ _WORK_MS: Final = 24 * 60 * 60 * 1000
 """How long a member may work on what it has. Long, because another would not get on either while, say, the search index is away."""
 
 _LEAST_FETCH_BYTES: Final = 1 << 20
-_MOST_FETCH_BYTES: Final = 8 << 20
-_MOST_PARTITION_BYTES: Final = 2 << 20
+_MOST_FETCH_BYTES: Final = 4 << 20
+_MOST_PARTITION_BYTES: Final = 1 << 20
 _STOP_SECONDS: Final = 1.0
 
 
@@ -37,7 +37,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc] # published without type
 
         Args:
             connection: the cluster.
-            max_bytes: of what is fetched of a partition at once, and of one answer of a broker; no more than 2 and 8 MB in any case, as a
+            max_bytes: of what is fetched of a partition at once, and of one answer of a broker; no more than 1 and 4 MB in any case, as a
                 partition's records wait in memory for their turn, and a worker may have many partitions.
             group: the group's full name, to become a member of it.
             wait_ms: how long a broker may hold a fetch when there is nothing new; a seek has to wait for the fetch under way.

@@ -29,7 +29,7 @@ _WHOLE_BYTES: Final = 6 << 20
 """From this size on a batch is large enough, though there is more: several times what is fetched of a partition at once, since what an
 engine costs is mostly per tenant in a batch, and a partition has the same tenants again and again."""
 
-_DECODED_AT_ONCE: Final = 10_000
+_DECODED_AT_ONCE: Final = 4_000
 """Records that are taken from aiokafka at once. The others wait there undecoded, which takes half the memory."""
 
 _QUIET_SECONDS: Final = 10.0
