@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from keyvault.due import Action, Activate, Compromise, Destroy, Prepare, due, ready_at, room
+from keyvault.due import Action, Activate, Compromise, Destroy, Prepare, due, room
 from keyvault.durations import render_duration
 from keyvault.errors import InvalidPolicy, NotYetDue, ReasonMissing, TooManyPublishedKeys, WrongState
 from keyvault.key import Key, KeyState
 from keyvault.plan import Outcome, Plan
 from keyvault.policy import Policy
+from keyvault.readiness import late, safe_at
 from keyvault.ring import Ring
 
 _MAX_REASON = 1000
+_EARLY = "activating a key before the relying parties have it"
 
 
 def scheduled(ring: Ring, policy: Policy, now: int) -> Plan:
@@ -28,7 +30,7 @@ def rotate(
 
     - No standby: one is created (`created`).
     - A standby that is not ready: nothing happens (`waiting`); it is the plan's `kid`.
-    - A standby that has been published for `publish_ahead`: it signs (`activated`), without waiting for `rotation_period`.
+    - A standby that is ready (`keyvault.readiness.safe_at`): it signs (`activated`), without waiting for `rotation_period`.
 
     Args:
         ring: the current one, like `policy`.
@@ -51,7 +53,7 @@ def rotate(
         return Plan(at=at, policy=policy, outcome=Outcome.UNCHANGED, kid=ring.active.kid)
     standby = ring.standby
     if standby is not None and standby.algorithm is policy.algorithm:
-        if activate or ready_at(standby, policy) <= now:
+        if activate or safe_at(ring, policy, standby) <= now:
             return _activation(ring, policy, now, standby, reason)
         return Plan(at=at, policy=policy, outcome=Outcome.WAITING, kid=standby.kid)
     replaces = standby.kid if standby is not None else None
@@ -61,9 +63,9 @@ def rotate(
     if not activate:
         prepare = Prepare(ring.next_ordinal, policy.algorithm, emergency=takeover, replaces=replaces)
         return Plan(at=at, policy=policy, outcome=Outcome.CREATED, actions=(prepare,))
-    forced = _reason("activating a key before it was published for publish_ahead", reason)
+    forced = _reason(_EARLY, reason)
     prepare = Prepare(ring.next_ordinal, policy.algorithm, emergency=takeover, activate=True, forced=forced, replaces=replaces)
-    warning = _whom_it_breaks(None, policy, now)
+    warning = _whom_it_breaks(ring, None, policy, now)
     return Plan(at=at, policy=policy, outcome=Outcome.ACTIVATED, actions=(prepare,), warning=warning)
 
 
@@ -80,7 +82,7 @@ def activate(ring: Ring, policy: Policy, now: int, kid: str, *, reason: str | No
         return Plan(at=_at(ring, now), policy=policy, outcome=Outcome.UNCHANGED, kid=kid)
     if key.state is not KeyState.PRE_ACTIVATION:
         raise WrongState(kid, key.state, "activated", "rotate to create a new key")
-    ready = ready_at(key, policy)
+    ready = safe_at(ring, policy, key)
     if now < ready and reason is None and ring.active is not None:
         raise NotYetDue(kid, "activated", ready, f"wait until {_time(ready)}, or give a reason to force it now")
     return _activation(ring, policy, now, key, reason)
@@ -149,9 +151,9 @@ def change_policy(ring: Ring, policy: Policy, now: int) -> Plan:
 
 def _activation(ring: Ring, policy: Policy, now: int, standby: Key, reason: str | None) -> Plan:
     forced = warning = None
-    if now < ready_at(standby, policy) and ring.active is not None:
-        forced = _reason("activating a key before it was published for publish_ahead", reason)
-        warning = _whom_it_breaks(standby, policy, now)
+    if now < safe_at(ring, policy, standby) and ring.active is not None:
+        forced = _reason(_EARLY, reason)
+        warning = _whom_it_breaks(ring, standby, policy, now)
     return Plan(
         at=_at(ring, now),
         policy=policy,
@@ -162,21 +164,25 @@ def _activation(ring: Ring, policy: Policy, now: int, standby: Key, reason: str 
     )
 
 
-def _whom_it_breaks(standby: Key | None, policy: Policy, now: int) -> str:
-    ahead = render_duration(policy.publish_ahead)
+def _whom_it_breaks(ring: Ring, standby: Key | None, policy: Policy, now: int) -> str:
     if standby is None:
-        return (
-            f"The new key was never published before (publish_ahead is {ahead}). Every relying party that has a JWKS in its cache and does "
-            f"not refetch it on an unknown kid refuses the new tokens until its cache expires, by the rules after "
+        told = (
+            f"The new key was never published before (publish_ahead is {render_duration(policy.publish_ahead)}). Every relying party that has "
+            "a JWKS in its cache and does not refetch it on an unknown kid refuses the new tokens until its cache expires, by the rules after "
             f"{render_duration(policy.jwks_max_age)}."
         )
-    since = max(0, now - standby.published_at)
-    return (
-        f"Key {standby.kid} has been published since {_time(standby.published_at)}, for {render_duration(since)} of {ahead}; "
-        f"{render_duration(max(0, ready_at(standby, policy) - now))} are missing. Relying parties that cached the JWKS before "
-        f"{_time(standby.published_at)}, keep it for longer than {render_duration(since)} and do not refetch it on an unknown kid refuse "
-        "the new tokens until their cache expires."
-    )
+        parties = [party for party in ring.relying_parties if party.caching is None or not party.caching.refetches]
+    else:
+        since = max(0, now - standby.published_at)
+        told = (
+            f"Key {standby.kid} has been published since {_time(standby.published_at)}, for {render_duration(since)} of "
+            f"{render_duration(policy.publish_ahead)}; {render_duration(max(0, safe_at(ring, policy, standby) - now))} are missing. Relying "
+            f"parties that cached the JWKS before {_time(standby.published_at)}, keep it for longer than {render_duration(since)} and do not "
+            "refetch it on an unknown kid refuse the new tokens until their cache expires."
+        )
+        parties = [one.relying_party for one in late(ring, policy, standby, now)]
+    names = ", ".join(f"{party.name} ({party.contact})" if party.contact else party.name for party in parties)
+    return f"{told} Of those that are registered: {names}." if names else told
 
 
 def _reason(what: str, reason: str | None) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from keyvault.algorithms import Algorithm
 from keyvault.key import Key, KeyState
 from keyvault.policy import Policy
+from keyvault.readiness import safe_at
 from keyvault.ring import Ring
 
 
@@ -62,25 +63,18 @@ class Destroy:
 Action = Prepare | Activate | Compromise | Destroy
 
 
-def ready_at(key: Key, policy: Policy) -> int:
-    """From when on the standby may sign without breaking anyone: it has been published for `publish_ahead`.
-
-    An emergency key waits only until no JWKS without it can be cached by the rules (`jwks_max_age` plus `clock_skew`).
-    """
-    return key.published_at + (policy.jwks_max_age + policy.clock_skew if key.emergency else policy.publish_ahead)
-
-
 def activates_at(ring: Ring, policy: Policy) -> int | None:
     """When the schedule activates the standby; None without one.
 
-    A key of another algorithm than the active one's, and one that takes over after a compromise, do not wait for `rotation_period`.
+    A key of another algorithm than the active one's, and one that takes over after a compromise, do not wait for `rotation_period`; all
+    wait for the relying parties, see `safe_at`.
     """
     active, standby = ring.active, ring.standby
     if standby is None:
         return None
     if active is None or active.activated_at is None:
         return standby.published_at
-    ready = ready_at(standby, policy)
+    ready = safe_at(ring, policy, standby)
     if standby.emergency or standby.algorithm is not active.algorithm:
         return ready
     return max(ready, active.activated_at + policy.rotation_period)

@@ -15,6 +15,7 @@ from keyvault.algorithms import Algorithm
 from keyvault.errors import BrokenHistory
 from keyvault.jwk import PublicJwk
 from keyvault.policy import Policy
+from keyvault.relying_party import RelyingParty
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -86,9 +87,52 @@ class PolicyChanged(_Event, frozen=True, kw_only=True, tag="policy_changed"):
     policy: Policy
 
 
-KeyEvent = KeyPrepared | KeyActivated | KeyDeactivated | KeyCompromised | KeyDestroyed | PolicyChanged
+class RelyingPartyRegistered(_Event, frozen=True, kw_only=True, tag="relying_party_registered"):
+    """From `at` on the ring is published for this relying party, too; one with the same id was changed."""
 
-TYPES = ("key_prepared", "key_activated", "key_deactivated", "key_compromised", "key_destroyed", "policy_changed")
+    relying_party: RelyingParty
+
+
+class RelyingPartyRemoved(_Event, frozen=True, kw_only=True, tag="relying_party_removed"):
+    """Nobody waits for this relying party any more."""
+
+    id: str
+
+
+class JwksFetched(_Event, frozen=True, kw_only=True, tag="jwks_fetched"):
+    """A relying party fetched a JWKS with the standby from its own URL, for the first time since it is published.
+
+    Attributes:
+        relying_party: its id.
+    """
+
+    relying_party: str
+    kid: str
+
+
+KeyEvent = (
+    KeyPrepared
+    | KeyActivated
+    | KeyDeactivated
+    | KeyCompromised
+    | KeyDestroyed
+    | PolicyChanged
+    | RelyingPartyRegistered
+    | RelyingPartyRemoved
+    | JwksFetched
+)
+
+TYPES = (
+    "key_prepared",
+    "key_activated",
+    "key_deactivated",
+    "key_compromised",
+    "key_destroyed",
+    "policy_changed",
+    "relying_party_registered",
+    "relying_party_removed",
+    "jwks_fetched",
+)
 
 
 def encode(event: KeyEvent) -> dict[str, Any]:

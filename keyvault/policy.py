@@ -11,7 +11,8 @@ from keyvault.algorithms import Algorithm
 from keyvault.durations import DAY, HOUR, MINUTE, SECOND, parse_duration, render_duration
 from keyvault.errors import InvalidDuration, InvalidPolicy
 
-_DURATIONS = ("rotation_period", "publish_ahead", "max_token_lifetime", "clock_skew", "jwks_max_age")
+_DURATIONS = ("rotation_period", "publish_ahead", "max_token_lifetime", "clock_skew", "jwks_max_age", "readiness_limit")
+_FROM_ZERO = ("clock_skew", "readiness_limit")
 _LONGEST = 3650 * DAY
 _LONGEST_CACHED = 1 * DAY  # whoever caches a JWKS for longer would not hear of a compromised key
 _FEWEST_PUBLISHED, _MOST_PUBLISHED = 2, 20
@@ -30,6 +31,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         clock_skew: by how much clocks (of nodes, IDPs and relying parties) may differ.
         jwks_max_age: what the JWKS is served with as `Cache-Control: max-age`.
         max_published_keys: some clients stop working with more than five.
+        readiness_limit: how much longer than `publish_ahead` an activation waits for relying parties that may not have the key yet.
     """
 
     algorithm: Algorithm = Algorithm.RS256
@@ -39,6 +41,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     clock_skew: int = 5 * MINUTE
     jwks_max_age: int = 300 * SECOND
     max_published_keys: int = 5
+    readiness_limit: int = 7 * DAY
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
@@ -81,7 +84,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         """What is wrong with it, judged as a whole: nothing, for a policy that keeps every token verifiable."""
         found = []
         for name in _DURATIONS:
-            value, least = getattr(self, name), 0 if name == "clock_skew" else SECOND
+            value, least = getattr(self, name), 0 if name in _FROM_ZERO else SECOND
             most = _LONGEST_CACHED if name == "jwks_max_age" else _LONGEST
             if not least <= value <= most:
                 found.append(f"{name} must be between {render_duration(least)} and {render_duration(most)}")

@@ -8,10 +8,22 @@ from itertools import takewhile
 from typing import Any, Self, assert_never
 
 from keyvault.errors import BrokenHistory, UnknownKid
-from keyvault.events import KeyActivated, KeyCompromised, KeyDeactivated, KeyDestroyed, KeyEvent, KeyPrepared, PolicyChanged
+from keyvault.events import (
+    JwksFetched,
+    KeyActivated,
+    KeyCompromised,
+    KeyDeactivated,
+    KeyDestroyed,
+    KeyEvent,
+    KeyPrepared,
+    PolicyChanged,
+    RelyingPartyRegistered,
+    RelyingPartyRemoved,
+)
 from keyvault.jwks import Jwks
 from keyvault.key import Key, KeyState
 from keyvault.policy import Policy
+from keyvault.relying_party import RelyingParty
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +39,16 @@ class Ring:
         changed_at: the time of the last event, epoch milliseconds; 0 before the first.
         takeover_from: after the compromise of an active key, the least ordinal of the keys that were not published before it. Set
             until such a key is active: only its unknown `kid` makes clients that never expire their cache drop the bad key.
+        relying_parties: for whom it is published, by id, as far as they are registered.
+        fetches: which of them were seen to fetch the standby, and when, in epoch milliseconds.
     """
 
     keys: tuple[Key, ...] = ()
     policy: Policy = Policy()  # noqa: RUF009 (a frozen value)
     changed_at: int = 0
     takeover_from: int | None = None
+    relying_parties: tuple[RelyingParty, ...] = ()
+    fetches: tuple[JwksFetched, ...] = ()
 
     @classmethod
     def empty(cls) -> Self:
@@ -128,6 +144,17 @@ class Ring:
                 if (active := self.active) is None:
                     return ring
                 return ring._with(active, token_lifetime=max(active.token_lifetime, event.policy.max_token_lifetime))  # noqa: SLF001 (its own)
+            case RelyingPartyRegistered(relying_party=party):
+                others = [other for other in self.relying_parties if other.id != party.id]
+                return replace(self, relying_parties=tuple(sorted((*others, party), key=lambda one: one.id)))
+            case RelyingPartyRemoved(id=name):
+                return replace(
+                    self,
+                    relying_parties=tuple(party for party in self.relying_parties if party.id != name),
+                    fetches=tuple(fetch for fetch in self.fetches if fetch.relying_party != name),
+                )
+            case JwksFetched():
+                return replace(self, fetches=(*self.fetches, event))
             case _:
                 assert_never(event)
 
@@ -145,7 +172,8 @@ class Ring:
             published_at=event.at,
             emergency=event.emergency,
         )
-        return replace(self, keys=(*self.keys, key))
+        # What was fetched is asked of the standby only.
+        return replace(self, keys=(*self.keys, key), fetches=())
 
     def _activate(self, event: KeyActivated) -> Self:
         if self.active is not None:

@@ -21,6 +21,8 @@ PROVIDER: Final = "tenantry"
 _SECRET_DATA: Final = frozenset({"hash", "jwk"})
 """What a control event holds that is of no use to readers of the log."""
 
+_CONFIGURATION: Final = ("key_", "policy_", "relying_party_")
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -82,7 +84,7 @@ def _event(
         timestamp=iso(now),
         id=event_id,
         action=action,
-        category="iam" if action.startswith(("token_", "tenant_")) else "configuration" if action.startswith("key_") else "database",
+        category="iam" if action.startswith(("token_", "tenant_")) else "configuration" if action.startswith(_CONFIGURATION) else "database",
         outcome="success",
         provider=PROVIDER,
         dataset="tenantry.audit",

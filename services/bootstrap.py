@@ -20,6 +20,7 @@ from services.errors import AlreadyRunning
 from services.events.ingest import Ingest
 from services.events.search import Search
 from services.keys.custodian import Commands, Custodian
+from services.keys.fetches import Fetches
 from services.keys.publication import Publication
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
@@ -92,6 +93,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         _finish_deletions(forgetting, tenants, clockwork)
         clockwork.every("retention", _RETENTION_EVERY_SECONDS, lambda: _trim(log))
         scheduler = RotationScheduler(tenants, rings, custodian, clockwork, now_ms)
+        fetches = Fetches(control, rings, now_ms)
+        stack.push_async_callback(fetches.settled)
         scheduler.start()
         stack.push_async_callback(scheduler.stop)
         yield Platform(
@@ -108,7 +111,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             tokens=tokens,
             rings=rings,
             custodian=custodian,
-            publication=Publication(tenants, rings, settings.issuer_base),
+            publication=Publication(tenants, rings, fetches, settings.issuer_base),
             scheduler=scheduler,
             processor=processor,
             catch_up=catch_up,

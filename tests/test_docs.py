@@ -9,6 +9,9 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from dashboards.console.times import words
+from keyvault.caching import LIBRARIES, Caching
+from keyvault.policy import Policy
 from services.cli import app
 from services.settings import Settings
 from streams.fields import FIELDS, MAX_TERM_CHARACTERS
@@ -33,6 +36,28 @@ def test_the_settings_page_has_every_setting_as_it_is() -> None:
     for name, field in Settings.model_fields.items():
         default = "" if field.default in {None, ""} else f"`{int(field.default) if isinstance(field.default, bool) else field.default}`"
         assert f"| `TENANTRY_{name.upper()}` | {default} | {field.description} |".replace("|  |", "| |") in page
+
+
+def test_the_rotation_page_has_every_setting_of_a_policy_with_its_default() -> None:
+    page = (ROOT / "docs" / "rotation.md").read_text()
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| `([A-Z0-9]+)` \|", page, re.MULTILINE))
+    assert rows == {name: str(value) for name, value in Policy().render().items()}
+
+
+def test_the_rotation_page_has_every_library_with_its_rules() -> None:
+    page = (ROOT / "docs" / "rotation.md").read_text()
+    rows = [f"| `{name}`: {library.title} | {_kept(library.caching)} | {_fetches(library.caching)} |" for name, library in LIBRARIES.items()]
+    assert re.findall(r"^\| `[a-z-]+`: .*\|$", page, re.MULTILINE) == rows
+
+
+def _kept(caching: Caching) -> str:
+    return ("for ever" if caching.lifetime is None else words(caching.lifetime)) + (", each key by itself" if caching.per_key else "")
+
+
+def _fetches(caching: Caching) -> str:
+    if not caching.refetches:
+        return "no"
+    return f"not more than every {words(caching.cooldown)}" if caching.cooldown else "yes"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

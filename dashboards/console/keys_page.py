@@ -7,9 +7,10 @@ from typing import ClassVar, Final
 
 from dashboards.console.rotation import Rotation, rotation
 from dashboards.console.times import age, utc, words
-from keyvault.due import activates_at, ready_at
+from keyvault.due import activates_at
 from keyvault.key import Key, KeyState
 from keyvault.policy import Policy
+from keyvault.readiness import safe_at
 from keyvault.ring import Ring
 
 _NAMES: Final = {
@@ -122,7 +123,7 @@ def _meaning(key: Key, ring: Ring, now: int) -> str:
             why = f" It was activated before its time: {key.forced}." if key.forced else ""
             return f"Signs every new token. Relying parties verify with it.{why}"
         case KeyState.PRE_ACTIVATION:
-            ready = ready_at(key, ring.policy)
+            ready = safe_at(ring, ring.policy, key)
             can = f"It can take over from {utc(ready)} ({age(ready, now)}) on." if ready > now else "It is ready to take over at any time."
             return f"Published already, so that relying parties know it before it signs. {can}"
         case KeyState.DEACTIVATED if key.published(now):
@@ -144,4 +145,5 @@ def _policy(policy: Policy) -> tuple[tuple[str, str], ...]:
         ("Clocks may differ by", words(policy.clock_skew)),
         ("The JWKS is cached for", words(policy.jwks_max_age)),
         ("Published keys at most", str(policy.max_published_keys)),
+        ("Waits for relying parties for at most", words(policy.readiness_limit)),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dashboards.console.times import age, utc, words
 from keyvault import commands
-from keyvault.due import activates_at, ready_at
+from keyvault.due import activates_at
 from keyvault.errors import RingError
 from keyvault.plan import Outcome, Plan
 from keyvault.ring import Ring
@@ -79,7 +79,7 @@ def _before(ring: Ring, plan: Plan, now: int) -> tuple[str, ...]:
             f"It signs nothing until it has been published for {words(policy.publish_ahead)}: nothing changes for anybody before then.",
         )
     if plan.outcome is Outcome.WAITING and standby is not None:
-        ready = ready_at(standby, policy)
+        ready = safe_at(ring, policy, standby)
         learning = f"Relying parties have {words(policy.publish_ahead)} to learn it, until {utc(ready)} ({age(ready, now)})."
         return (
             f"The standby is not due: it was published {age(standby.published_at, now)}. {learning}",

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Response
 
-from keyvault.due import activates_at, ready_at
+from keyvault.due import activates_at
 from keyvault.key import Key
 from keyvault.plan import Outcome
 from keyvault.policy import Policy
+from keyvault.readiness import safe_at
 from keyvault.ring import Ring
 from services.access.scopes import Scope
 from services.api.edge import ThePlatform, ThePrincipal, needs
@@ -165,7 +166,7 @@ def _key(ring: Ring, key: Key) -> dict[str, Any]:
     answer: dict[str, Any] = {"kid": key.kid, "ordinal": key.ordinal, "algorithm": key.algorithm.value, "state": key.state.value, **times}
     if ring.standby is not None and key.kid == ring.standby.kid:
         scheduled = activates_at(ring, ring.policy)
-        answer["ready_at"] = iso(ready_at(key, ring.policy))
+        answer["ready_at"] = iso(safe_at(ring, ring.policy, key))
         answer["activates_at"] = iso(scheduled) if scheduled is not None else None
     if key.compromise_reason is not None:
         answer["reason"] = key.compromise_reason

@@ -14,7 +14,13 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 
-_PATH: Final = re.compile(r"/t/([a-z0-9-]{1,63})/(jwks\.json|\.well-known/jwks\.json|\.well-known/openid-configuration)")
+_TENANT: Final = r"(?P<tenant>[a-z0-9-]{1,63})"
+_PATH: Final = re.compile(
+    rf"/t/{_TENANT}/(?:(?:rp/(?P<party>[a-z0-9-]{{1,63}})/|\.well-known/)?jwks\.json"
+    r"|\.well-known/(?P<metadata>openid-configuration|oauth-authorization-server))"
+)
+_RFC_8414: Final = re.compile(rf"/\.well-known/oauth-authorization-server/t/{_TENANT}")
+"""Where RFC 8414, section 3.1, looks for the metadata of an issuer with a path: before the path, not behind it."""
 _AT: Final = re.compile(rb"(?:^|&)at=")
 _CORS: Final = (b"access-control-allow-origin", b"*")  # public documents: any web page may read them
 _PREFLIGHT: Final = [
@@ -39,16 +45,16 @@ class PublishedFirst:
         """Serves one request."""
         path: str = scope.get("path", "")
         # With `at=` it is a question about the past, which needs a token; whatever else stands there is somebody's cache buster.
-        if not path.startswith("/t/") or scope["type"] != "http" or _AT.search(scope["query_string"]):
+        if not path.startswith(("/t/", "/.well-known/")) or scope["type"] != "http" or _AT.search(scope["query_string"]):
             await self._application(scope, receive, send)
-            return
-        match = _PATH.fullmatch(path)
-        if match is None:
+        elif (match := _PATH.fullmatch(path)) is not None:
+            await self._serve(scope, match["tenant"], match["party"], match["metadata"] is not None, send)
+        elif (match := _RFC_8414.fullmatch(path)) is not None:
+            await self._serve(scope, match["tenant"], None, True, send)
+        else:
             await self._application(scope, receive, send)
-            return
-        await self._serve(scope, match[1], match[2], send)
 
-    async def _serve(self, scope: AsgiScope, tenant: str, name: str, send: Send) -> None:
+    async def _serve(self, scope: AsgiScope, tenant: str, party: str | None, metadata: bool, send: Send) -> None:
         method = scope["method"]
         if method == "OPTIONS":
             await send({"type": "http.response.start", "status": 204, "headers": _PREFLIGHT})
@@ -58,10 +64,18 @@ class PublishedFirst:
             await _plain(send, 405, b'{"detail":"these documents can be read only"}', (b"allow", b"GET, HEAD, OPTIONS"))
             return
         now = self._now()
-        document = self._publication.discovery(tenant, now) if name.endswith("configuration") else self._publication.jwks(tenant, now)
+        if metadata:
+            document = self._publication.discovery(tenant, now)
+        elif party is not None:
+            document = self._publication.relying_party_jwks(tenant, party, now)
+        else:
+            document = self._publication.jwks(tenant, now)
         if document is None:
-            await _plain(send, 404, b'{"detail":"there is no such tenant"}')
+            what = b"tenant" if party is None else b"tenant, or it has no relying party with a URL of its own by this name"
+            await _plain(send, 404, b'{"detail":"there is no such %s"}' % what)
             return
+        if party is not None and method == "GET":
+            self._publication.fetched(tenant, party)
         start, body, unchanged = self._messages(document)
         if _known(scope, start["etag"]):
             await send(unchanged)

@@ -7,7 +7,7 @@ import sys
 from pydantic import ValidationError
 
 from keyvault.errors import KeyVaultError
-from services.cli import apply, ask, backup, doctor, ingest, keys, master_key, operator_token, replay, serve, tenants, worker
+from services.cli import apply, ask, backup, doctor, ingest, keys, master_key, operator_token, relying_parties, replay, serve, tenants, worker
 from services.cli.app import app
 from services.cli.output import fail
 from services.errors import ServicesError
@@ -16,7 +16,7 @@ from streams.errors import StreamsError
 
 __all__ = ["app", "main"]
 
-for part in (serve, worker, ingest, ask, keys, tenants, apply, replay, backup, master_key, operator_token, doctor):
+for part in (serve, worker, ingest, ask, keys, relying_parties, tenants, apply, replay, backup, master_key, operator_token, doctor):
     part.register(app)
 
 

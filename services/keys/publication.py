@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from keyvault import base64url
+from keyvault.freshness import freshness
 from keyvault.ring import Ring
+from services.keys.fetches import Fetches
 from services.keys.rings import Rings
 from services.tenants.commands import issuer_of
 from services.tenants.tenant import Tenant, Tenants
@@ -36,18 +38,24 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A JWKS and what it was made from: it is right as long as the ring is the same and `until` is ahead."""
+    """A JWKS and what it was made from: it is right as long as the ring is the same and `until` is ahead.
+
+    Attributes:
+        own_urls: the relying parties that fetch it from a URL of their own.
+    """
 
     ring: Ring
     until: int | None
     document: Document
+    own_urls: frozenset[str]
 
 
 class Publication:
     """Makes each document when it is first asked for after a change, and answers it from memory from then on."""
 
-    def __init__(self, tenants: Tenants, rings: Rings, issuer_base: str) -> None:
+    def __init__(self, tenants: Tenants, rings: Rings, fetches: Fetches, issuer_base: str) -> None:
         self._tenants = tenants
+        self._fetches = fetches
         self._rings = rings
         self._issuer_base = issuer_base
         self._jwks: dict[str, _Held] = {}
@@ -55,19 +63,24 @@ class Publication:
 
     def jwks(self, tenant: str, now: int) -> Document | None:
         """The tenant's JWKS now, or None if there is no such tenant, or not quite yet."""
-        ring = self._rings.of(tenant)
-        if not self._tenants.exists(tenant) or not ring.keys:
-            return None  # a tenant whose first keys are being made has none to publish, and nobody may cache that
-        held = self._jwks.get(tenant)
-        if held is None or held.ring is not ring or (held.until is not None and now >= held.until):
-            # A node whose clock is behind must not show a ring before its last event.
-            jwks = ring.jwks(max(now, ring.changed_at))
-            document = Document(jwks.body, jwks.etag, ring.policy.jwks_max_age // 1000)
-            held = self._jwks[tenant] = _Held(ring, ring.next_change(now), document)
-        return held.document
+        held = self._hold(tenant, now)
+        return held.document if held is not None else None
+
+    def relying_party_jwks(self, tenant: str, relying_party: str, now: int) -> Document | None:
+        """The same for a relying party that has a URL of its own; None for any other."""
+        held = self._hold(tenant, now)
+        return held.document if held is not None and relying_party in held.own_urls else None
+
+    def fetched(self, tenant: str, relying_party: str) -> None:
+        """Called when a relying party has got its tenant's JWKS from its own URL, or has been told that it has it already."""
+        self._fetches.note(tenant, relying_party)
+
+    async def settled(self) -> None:
+        """Returns when the log knows what was fetched by now, or can't."""
+        await self._fetches.settled()
 
     def discovery(self, tenant: str, now: int) -> Document | None:
-        """The tenant's OpenID provider metadata (OpenID Connect Discovery 1.0, section 3), or None if there is no such tenant.
+        """The tenant's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414, section 2), or None if there is no such tenant.
 
         Tenantry publishes keys and signs tokens; the endpoints that log people in are the identity provider's, which serves
         its own, fuller document where it has one.
@@ -80,6 +93,21 @@ class Publication:
         if held is None or held[:2] != (found, algorithms):
             held = self._discovery[tenant] = (found, algorithms, self._metadata(found, algorithms))
         return held[2]
+
+    def _hold(self, tenant: str, now: int) -> _Held | None:
+        ring = self._rings.of(tenant)
+        if not self._tenants.exists(tenant) or not ring.keys:
+            return None  # a tenant whose first keys are being made has none to publish, and nobody may cache that
+        held = self._jwks.get(tenant)
+        if held is None or held.ring is not ring or (held.until is not None and now >= held.until):
+            # A node whose clock is behind must not show a ring before its last event.
+            moment = max(now, ring.changed_at)
+            jwks, fresh = ring.jwks(moment), freshness(ring, ring.policy, moment)
+            document = Document(jwks.body, jwks.etag, fresh.max_age // 1000)
+            until = min((time for time in (ring.next_change(moment), fresh.until) if time is not None), default=None)
+            own_urls = frozenset(party.id for party in ring.relying_parties if party.own_url)
+            held = self._jwks[tenant] = _Held(ring, until, document, own_urls)
+        return held
 
     def _metadata(self, tenant: Tenant, algorithms: tuple[str, ...]) -> Document:
         metadata = {

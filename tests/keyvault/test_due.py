@@ -6,10 +6,11 @@ import pytest
 
 from keyvault import commands
 from keyvault.algorithms import Algorithm
-from keyvault.due import Activate, Destroy, Prepare, activates_at, due, next_due, ready_at
+from keyvault.due import Activate, Destroy, Prepare, activates_at, due, next_due
 from keyvault.durations import DAY, HOUR, MINUTE, SECOND
 from keyvault.key import KeyState
 from keyvault.policy import Policy
+from keyvault.readiness import ready_at
 from keyvault.ring import Ring
 from tests.keyvault.made import KEPT, NOW, POLICY, History, jwk, kids, settled, with_policy
 

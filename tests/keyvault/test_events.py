@@ -9,8 +9,20 @@ import pytest
 from keyvault import events
 from keyvault.algorithms import Algorithm
 from keyvault.errors import BrokenHistory
-from keyvault.events import KeyActivated, KeyCompromised, KeyDeactivated, KeyDestroyed, KeyEvent, KeyPrepared, PolicyChanged
+from keyvault.events import (
+    JwksFetched,
+    KeyActivated,
+    KeyCompromised,
+    KeyDeactivated,
+    KeyDestroyed,
+    KeyEvent,
+    KeyPrepared,
+    PolicyChanged,
+    RelyingPartyRegistered,
+    RelyingPartyRemoved,
+)
 from keyvault.policy import Policy
+from keyvault.relying_party import RelyingParty
 from tests.keyvault.made import NOW, jwk
 
 ALL: list[KeyEvent] = [
@@ -21,6 +33,9 @@ ALL: list[KeyEvent] = [
     KeyCompromised(at=NOW, kid="k", reason="found on a USB stick"),
     KeyDestroyed(at=NOW, kid="k"),
     PolicyChanged(at=NOW, policy=Policy(algorithm=Algorithm.ES384, clock_skew=0)),
+    RelyingPartyRegistered(at=NOW, relying_party=RelyingParty(id="shop", name="Shop", library="jose", own_url=True)),
+    RelyingPartyRemoved(at=NOW, id="shop"),
+    JwksFetched(at=NOW, relying_party="shop", kid="k"),
 ]
 
 

@@ -31,6 +31,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "clock_skew": "PT5M",
         "jwks_max_age": "PT5M",
         "max_published_keys": 5,
+        "readiness_limit": "P7D",
     }
     assert Policy.parse({}) == Policy()
 

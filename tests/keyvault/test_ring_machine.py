@@ -10,13 +10,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from keyvault import commands, events
 from keyvault.algorithms import Algorithm
-from keyvault.due import Destroy, due, next_due, ready_at
+from keyvault.due import Destroy, due, next_due
 from keyvault.durations import DAY, HOUR, MINUTE, SECOND
 from keyvault.errors import NotYetDue, TooManyPublishedKeys, WrongState
 from keyvault.events import KeyActivated, KeyDeactivated, KeyPrepared
 from keyvault.jwks import Jwks
 from keyvault.key import KeyState
 from keyvault.plan import Plan
+from keyvault.readiness import ready_at
 from keyvault.ring import Ring
 from tests.keyvault.made import NOW, POLICY, History
 

@@ -1,0 +1,72 @@
+"""Readiness: whether the relying parties have the next key, so that it may sign without breaking one of them. Pure, like `due`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keyvault.caching import sure_after
+from keyvault.key import Key
+from keyvault.policy import Policy
+from keyvault.relying_party import RelyingParty
+from keyvault.ring import Ring
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Where a relying party stands with a key. Times are epoch milliseconds.
+
+    Attributes:
+        relying_party: which one.
+        fetched_at: when the URL of its own first answered it this key; None: not yet, or it has no such URL. It may have more than one
+            process, each with a cache of its own, so this alone makes nothing sure.
+        sure_at: from when on all of them surely have the key, or fetch it when a token needs it; None: nobody knows.
+    """
+
+    relying_party: RelyingParty
+    fetched_at: int | None
+    sure_at: int | None
+
+    def ready(self, now: int) -> bool:
+        """Whether it surely has the key at `now`."""
+        return self.sure_at is not None and self.sure_at <= now
+
+
+def readiness(ring: Ring, policy: Policy, key: Key) -> tuple[Readiness, ...]:
+    """Where each of the ring's relying parties stands with this key, by their ids."""
+    fetched = {fetch.relying_party: fetch.at for fetch in ring.fetches if fetch.kid == key.kid}
+    return tuple(_of(party, policy, key, fetched.get(party.id)) for party in ring.relying_parties)
+
+
+def ready_at(key: Key, policy: Policy) -> int:
+    """From when on the standby has been published for long enough: for `publish_ahead`, whoever the relying parties are.
+
+    An emergency key waits only until no JWKS without it can be cached by the rules (`jwks_max_age` plus `clock_skew`).
+    """
+    return key.published_at + (policy.jwks_max_age + policy.clock_skew if key.emergency else policy.publish_ahead)
+
+
+def safe_at(ring: Ring, policy: Policy, key: Key) -> int:
+    """From when on the standby may sign without breaking a relying party, as far as one can wait for them.
+
+    Those that keep a JWKS for longer than `publish_ahead` are waited for, but never longer than `readiness_limit`, and in an emergency not
+    at all: then the key that takes over must be new to everybody.
+    """
+    ready = ready_at(key, policy)
+    if key.emergency:
+        return ready
+    limit = ready + policy.readiness_limit
+    return max([ready, *(limit if one.sure_at is None else min(one.sure_at, limit) for one in readiness(ring, policy, key))])
+
+
+def late(ring: Ring, policy: Policy, key: Key, now: int) -> tuple[Readiness, ...]:
+    """The relying parties that may not have the key at `now`."""
+    return tuple(one for one in readiness(ring, policy, key) if not one.ready(now))
+
+
+def _of(party: RelyingParty, policy: Policy, key: Key, fetched_at: int | None) -> Readiness:
+    caching = party.caching
+    if caching is None:  # it said nothing: what the policy assumes of everybody
+        return Readiness(party, fetched_at, key.published_at + policy.publish_ahead)
+    wait = sure_after(caching, policy)
+    # Who never fetches again by itself has the key when it was seen to fetch it, and else nobody knows.
+    return Readiness(party, fetched_at, fetched_at if wait is None else key.published_at + wait)

@@ -1,0 +1,104 @@
+"""What a tenant does with its relying parties: register, change, remove."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from keyvault.caching import LIBRARIES
+from keyvault.durations import DAY
+from keyvault.events import RelyingPartyRegistered, RelyingPartyRemoved
+from keyvault.relying_party import RelyingParty
+from keyvault.ring import Ring
+from services.errors import Invalid, NotFound
+from services.keys.rings import Rings, control_event
+from streams.control_log import ControlEvent, ControlLog
+from streams.scope import TenantScope
+
+MOST: Final = 1000
+"""Relying parties of a tenant."""
+
+_ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_LONGEST_MS: Final = 3650 * DAY
+
+
+async def register(control: ControlLog, rings: Rings, scope: TenantScope, party: RelyingParty, by: str, now: int) -> bool:
+    """Registers the relying party, or makes it be like this; True if it is new. Doing it again changes nothing.
+
+    Raises:
+        Invalid: something about it is wrong, or there are too many.
+    """
+    _check(party)
+    created = False
+
+    async def decide() -> Sequence[ControlEvent]:
+        nonlocal created
+        ring = rings.of(scope.tenant)
+        found = _find(ring, party.id)
+        created = found is None
+        if found == party:
+            return []
+        if created and len(ring.relying_parties) >= MOST:
+            raise Invalid(f"a tenant has {MOST} relying parties at most; remove one first")
+        event = RelyingPartyRegistered(at=max(now, ring.changed_at), relying_party=party)
+        return [control_event(event, by, None)]
+
+    await control.commit(scope.tenant, decide)
+    return created
+
+
+async def remove(control: ControlLog, rings: Rings, scope: TenantScope, name: str, by: str, now: int) -> None:
+    """Forgets the relying party: its URL answers 404, and no rotation waits for it.
+
+    Raises:
+        NotFound: there is none with this id.
+    """
+
+    async def decide() -> Sequence[ControlEvent]:
+        ring = rings.of(scope.tenant)
+        find(ring, name)
+        return [control_event(RelyingPartyRemoved(at=max(now, ring.changed_at), id=name), by, None)]
+
+    await control.commit(scope.tenant, decide)
+
+
+def find(ring: Ring, name: str) -> RelyingParty:
+    """The relying party with this id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = _find(ring, name)
+    if found is None:
+        raise NotFound(f"this tenant has no relying party {name[:100]!r}")
+    return found
+
+
+def _find(ring: Ring, name: str) -> RelyingParty | None:
+    return next((party for party in ring.relying_parties if party.id == name), None)
+
+
+def _check(party: RelyingParty) -> None:
+    if not _ID.fullmatch(party.id):
+        raise Invalid(f"a relying party's id is a DNS label (a to z, 0 to 9 and hyphens, at most 63), not {party.id[:100]!r}")
+    if party.library is not None and party.library not in LIBRARIES:
+        raise Invalid(f"library: there is no {party.library[:100]!r}; known are {', '.join(LIBRARIES)}; leave it out, and give cached_for")
+    if party.cached_for is not None and party.cached_for > _LONGEST_MS:
+        raise Invalid("cached_for: is more than P3650D; leave it out for a client whose cache does not expire")
+    if party.webhook is not None:
+        _check_webhook(party.webhook)
+
+
+def _check_webhook(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        # Reading the port checks it. Whether the address may be called is seen when it is, and each time anew.
+        well = parts.scheme in {"https", "http"} and parts.hostname and parts.port != 0 and not parts.fragment
+    except ValueError:
+        well = False
+    if not well or not url.isascii() or not url.isprintable() or " " in url:
+        raise Invalid("webhook: must be an https URL of plain ASCII, without a fragment")
+    if parts.username is not None or parts.password is not None:
+        raise Invalid("webhook: must not have a user or password in it; the tokens that are sent are signed, which is how to trust them")
