@@ -55,7 +55,9 @@ def timeline(policy: Policy) -> str:
     for strip in (_rotation(policy), _emergency(policy)):
         parts += _drawn(strip, top)
         top += _height(strip)
-    opening = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {top}" role="img" aria-label="How keys are rotated, over time">'
+    opening = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {top}" role="img" aria-label="How keys are rotated, over time">'
+    )
     return "\n".join([opening, f"<style>{_STYLE}</style>", f'<rect width="{_WIDTH}" height="{top}" fill="#fff"/>', *parts, "</svg>", ""])
 
 
@@ -84,7 +86,10 @@ def _emergency(policy: Policy) -> _Strip:
         ("before", "it is reported", f"{takeover} later", ""),
         (
             ("key 1", (_Phase(0, 1, "bad", "signs"),)),
-            ("key 2", (_Phase(0, 1, "standby", "published"), _Phase(1, 2, "active", "signs at once"), _Phase(2, 3, "deactivated", "verifies"))),
+            (
+                "key 2",
+                (_Phase(0, 1, "standby", "published"), _Phase(1, 2, "active", "signs at once"), _Phase(2, 3, "deactivated", "verifies")),
+            ),
             ("key 3", (_Phase(1, 2, "standby", "published"), _Phase(2, 3, "active", "signs"))),
         ),
         (

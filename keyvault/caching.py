@@ -77,7 +77,8 @@ LIBRARIES: Final[Mapping[str, ClientLibrary]] = MappingProxyType(
 def sure_after(caching: Caching, policy: Policy) -> int | None:
     """How long after a key was published everybody with these rules surely has it, or gets it when a token needs it; None: nobody knows.
 
-    What a client fetches may come from an HTTP cache, so it may be as old as `jwks_max_age` already, by a clock that is off by `clock_skew`.
+    What a client fetches may come from an HTTP cache, so it may be as old as `jwks_max_age` already, by a clock that is off by
+    `clock_skew`.
     """
     shared = policy.jwks_max_age + policy.clock_skew
     if caching.lifetime is not None:

@@ -167,8 +167,10 @@ def _activation(ring: Ring, policy: Policy, now: int, standby: Key, reason: str 
 def _whom_it_breaks(ring: Ring, standby: Key | None, policy: Policy, now: int) -> str:
     if standby is None:
         told = (
-            f"The new key was never published before (publish_ahead is {render_duration(policy.publish_ahead)}). Every relying party that has "
-            "a JWKS in its cache and does not refetch it on an unknown kid refuses the new tokens until its cache expires, by the rules after "
+            f"The new key was never published before (publish_ahead is {render_duration(policy.publish_ahead)}). Every "
+            "relying party that has "
+            "a JWKS in its cache and does not refetch it on an unknown kid refuses the new tokens until its cache "
+            "expires, by the rules after "
             f"{render_duration(policy.jwks_max_age)}."
         )
         parties = [party for party in ring.relying_parties if party.caching is None or not party.caching.refetches]
@@ -176,8 +178,10 @@ def _whom_it_breaks(ring: Ring, standby: Key | None, policy: Policy, now: int) -
         since = max(0, now - standby.published_at)
         told = (
             f"Key {standby.kid} has been published since {_time(standby.published_at)}, for {render_duration(since)} of "
-            f"{render_duration(policy.publish_ahead)}; {render_duration(max(0, safe_at(ring, policy, standby) - now))} are missing. Relying "
-            f"parties that cached the JWKS before {_time(standby.published_at)}, keep it for longer than {render_duration(since)} and do not "
+            f"{render_duration(policy.publish_ahead)}; {render_duration(max(0, safe_at(ring, policy, standby) - now))} "
+            "are missing. Relying "
+            f"parties that cached the JWKS before {_time(standby.published_at)}, keep it for longer than "
+            f"{render_duration(since)} and do not "
             "refetch it on an unknown kid refuse the new tokens until their cache expires."
         )
         parties = [one.relying_party for one in late(ring, policy, standby, now)]

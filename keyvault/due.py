@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keyvault.algorithms import Algorithm
-from keyvault.key import Key, KeyState
+from keyvault.key import KeyState
 from keyvault.policy import Policy
 from keyvault.readiness import safe_at
 from keyvault.ring import Ring

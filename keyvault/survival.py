@@ -49,7 +49,10 @@ def _planned(caching: Caching, policy: Policy) -> tuple[bool, str]:
     ahead = render_duration(policy.publish_ahead)
     if caching.lifetime is None:
         if caching.refetches:
-            return True, "Planned rotation: it goes unnoticed. It keeps keys for ever, but fetches when a token names a key that it does not have."
+            return (
+                True,
+                "Planned rotation: it goes unnoticed. It keeps keys for ever, but fetches when a token names a key that it does not have.",
+            )
         return False, (
             "Planned rotation: it breaks. It never fetches again by itself, so it refuses every token of the new key until it is restarted."
         )
@@ -62,22 +65,25 @@ def _planned(caching: Caching, policy: Policy) -> tuple[bool, str]:
         )
     if wait <= policy.publish_ahead + policy.readiness_limit:
         return True, (
-            f"Planned rotation: it goes unnoticed, because a rotation waits for it: it keeps a JWKS for {kept}, which is longer than a key is "
+            f"Planned rotation: it goes unnoticed, because a rotation waits for it: it keeps a JWKS for {kept}, which "
+            "is longer than a key is "
             f"published ahead ({ahead}). Whoever forces a rotation breaks it, unless it fetches when a token names an unknown key."
         )
     if caching.refetches:
         return True, (
-            f"Planned rotation: it goes unnoticed as long as it can fetch: it keeps a JWKS for {kept}, longer than any rotation waits, but fetches "
+            f"Planned rotation: it goes unnoticed as long as it can fetch: it keeps a JWKS for {kept}, longer than any "
+            "rotation waits, but fetches "
             "when a token names a key that it does not have."
         )
     return False, (
-        f"Planned rotation: it breaks. It keeps a JWKS for {kept}, and a rotation waits for {render_duration(policy.readiness_limit)} beyond "
+        f"Planned rotation: it breaks. It keeps a JWKS for {kept}, and a rotation waits for "
+        f"{render_duration(policy.readiness_limit)} beyond "
         f"{ahead} at most; then it refuses the new key's tokens until its cache expires."
     )
 
 
 def _refused(caching: Caching) -> int | None:
-    """The key that takes over is new to it: it has it when it fetches, which it does at once, after its cooldown, or when its cache expires."""
+    """The key that takes over is new to it: it has it when it fetches, at once, after its cooldown, or when its cache expires."""
     return caching.cooldown if caching.refetches else caching.lifetime
 
 
@@ -94,7 +100,8 @@ def _refusal(caching: Caching, refused: int | None) -> str:
         return "Emergency: it accepts the key that takes over at once, since it fetches what it does not have."
     if caching.refetches:
         return (
-            f"Emergency: it may refuse good tokens for up to {render_duration(refused)}, if another unknown key has made it fetch just before."
+            f"Emergency: it may refuse good tokens for up to {render_duration(refused)}, "
+            "if another unknown key has made it fetch just before."
         )
     return f"Emergency: it may refuse good tokens for up to {render_duration(refused)}, until its cache expires."
 
@@ -106,15 +113,21 @@ def _advice(caching: Caching, policy: Policy) -> list[str]:
             "Let it fetch the JWKS when a token names a `kid` that it does not have (once, and not more often than every 30 seconds or so)."
         )
     if caching.lifetime is None:
-        advice.append("Let what it fetched expire, after five to ten minutes: an expired cache is what drops a bad key when no new token comes.")
+        advice.append(
+            "Let what it fetched expire, after five to ten minutes: an expired cache is what drops a bad key when no new token comes."
+        )
     elif caching.per_key and caching.lifetime > 10 * MINUTE:
         advice.append(
-            f"Keep keys for ten minutes at most: it keeps each key by itself for {render_duration(caching.lifetime)}, so a bad one stays that long."
+            f"Keep keys for ten minutes at most: it keeps each key by itself for {render_duration(caching.lifetime)}, "
+            "so a bad one stays that long."
         )
     elif not caching.refetches and caching.lifetime > policy.jwks_max_age:
         advice.append(f"Keep a JWKS for what its `Cache-Control` says, {render_duration(policy.jwks_max_age)}.")
     if caching.cooldown > MINUTE:
         advice.append(f"Shorten the time between two fetches for an unknown `kid` from {render_duration(caching.cooldown)} to 30 seconds.")
     if caching.most_keys is not None and caching.most_keys < policy.max_published_keys:
-        advice.append(f"Let it hold {policy.max_published_keys} keys: it holds {caching.most_keys}, so it fetches again and again when more are in use.")
+        advice.append(
+            f"Let it hold {policy.max_published_keys} keys: it holds {caching.most_keys}, so it fetches again and again "
+            "when more are in use."
+        )
     return advice

@@ -84,7 +84,11 @@ def _event(
         timestamp=iso(now),
         id=event_id,
         action=action,
-        category="iam" if action.startswith(("token_", "tenant_")) else "configuration" if action.startswith(_CONFIGURATION) else "database",
+        category="iam"
+        if action.startswith(("token_", "tenant_"))
+        else "configuration"
+        if action.startswith(_CONFIGURATION)
+        else "database",
         outcome="success",
         provider=PROVIDER,
         dataset="tenantry.audit",

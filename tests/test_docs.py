@@ -46,7 +46,9 @@ def test_the_rotation_page_has_every_setting_of_a_policy_with_its_default() -> N
 
 def test_the_rotation_page_has_every_library_with_its_rules() -> None:
     page = (ROOT / "docs" / "rotation.md").read_text()
-    rows = [f"| `{name}`: {library.title} | {_kept(library.caching)} | {_fetches(library.caching)} |" for name, library in LIBRARIES.items()]
+    rows = [
+        f"| `{name}`: {library.title} | {_kept(library.caching)} | {_fetches(library.caching)} |" for name, library in LIBRARIES.items()
+    ]
     assert re.findall(r"^\| `[a-z-]+`: .*\|$", page, re.MULTILINE) == rows
 
 

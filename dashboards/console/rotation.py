@@ -9,6 +9,7 @@ from keyvault import commands
 from keyvault.due import activates_at
 from keyvault.errors import RingError
 from keyvault.plan import Outcome, Plan
+from keyvault.readiness import safe_at
 from keyvault.ring import Ring
 
 

@@ -13,7 +13,6 @@ from keyvault.durations import parse_duration, render_duration
 from keyvault.errors import InvalidDuration
 from keyvault.readiness import Readiness, readiness, safe_at
 from keyvault.relying_party import RelyingParty
-from keyvault.ring import Ring
 from keyvault.survival import check
 from services.access.scopes import Scope
 from services.api.edge import ThePlatform, ThePrincipal, needs
@@ -55,7 +54,9 @@ class RelyingPartyBody(Strict):
 class CheckBody(Strict):
     """How a relying party keeps a JWKS; what is left out is as it is registered, or as its library does it."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"library": "go-oidc"}, {"cached_for": "P2D", "refetches": False}]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"library": "go-oidc"}, {"cached_for": "P2D", "refetches": False}]}
+    )
 
     library: _Library = None
     cached_for: _CachedFor = None
@@ -122,7 +123,11 @@ async def check_party(rp: str, scope: _Reader, body: CheckBody, running: ThePlat
     }
 
 
-@router.get("/v1/tenants/{tenant}/keys/{kid}/readiness", summary="Says which relying parties have a standby key, and when it is safe to activate", tags=["keys"])
+@router.get(
+    "/v1/tenants/{tenant}/keys/{kid}/readiness",
+    summary="Says which relying parties have a standby key, and when it is safe to activate",
+    tags=["keys"],
+)
 async def get_readiness(kid: str, scope: _Reader, running: ThePlatform) -> dict[str, Any]:
     """Of each relying party: whether its own URL was asked since, and from when on it surely has the key."""
     ring, now = running.rings.of(scope.tenant), running.now()
@@ -168,7 +173,9 @@ def _caching(party: RelyingParty, body: CheckBody) -> Caching:
         id=party.id,
         name=party.name,
         library=body.library if body.library is not None else party.library,
-        cached_for=_duration("cached_for", body.cached_for) if body.cached_for is not None or body.library is not None else party.cached_for,
+        cached_for=_duration("cached_for", body.cached_for)
+        if body.cached_for is not None or body.library is not None
+        else party.cached_for,
     )
     if asked.library is not None and asked.library not in LIBRARIES:
         raise Invalid(f"library: there is no {asked.library!r}; known are {', '.join(LIBRARIES)}; leave it out, and give cached_for")

@@ -7,7 +7,21 @@ import sys
 from pydantic import ValidationError
 
 from keyvault.errors import KeyVaultError
-from services.cli import apply, ask, backup, doctor, ingest, keys, master_key, operator_token, relying_parties, replay, serve, tenants, worker
+from services.cli import (
+    apply,
+    ask,
+    backup,
+    doctor,
+    ingest,
+    keys,
+    master_key,
+    operator_token,
+    relying_parties,
+    replay,
+    serve,
+    tenants,
+    worker,
+)
 from services.cli.app import app
 from services.cli.output import fail
 from services.errors import ServicesError

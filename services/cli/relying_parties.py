@@ -50,7 +50,9 @@ def put(
     contact: Annotated[str | None, typer.Option(help="Whom to ask when it breaks.")] = None,
     library: Library = None,
     cached_for: CachedFor = None,
-    own_url: Annotated[bool, typer.Option("--own-url", help="It fetches its JWKS from a URL of its own, so that its fetches are known.")] = False,
+    own_url: Annotated[
+        bool, typer.Option("--own-url", help="It fetches its JWKS from a URL of its own, so that its fetches are known.")
+    ] = False,
     webhook: Annotated[str | None, typer.Option(help="Where it is told of the tenant's keys.")] = None,
     json: Json = False,
 ) -> None:
