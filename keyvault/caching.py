@@ -61,7 +61,9 @@ LIBRARIES: Final[Mapping[str, ClientLibrary]] = MappingProxyType(
             "Nimbus JOSE + JWT, JWKSourceBuilder", Caching(lifetime=5 * MINUTE, refetches=True, cooldown=30 * SECOND)
         ),
         "spring": ClientLibrary("Spring Security, NimbusJwtDecoder", Caching(lifetime=5 * MINUTE, refetches=True)),
-        "pyjwt": ClientLibrary("PyJWT, PyJWKClient", Caching(lifetime=300 * SECOND, refetches=True)),
+        "pyjwt": ClientLibrary(
+            "PyJWT, PyJWKClient", Caching(lifetime=300 * SECOND, refetches=True, cooldown=30 * SECOND)
+        ),
         "go-oidc": ClientLibrary("go-oidc, RemoteKeySet", Caching(lifetime=None, refetches=True)),
         "aws-jwt-verify": ClientLibrary("aws-jwt-verify", Caching(lifetime=None, refetches=True, cooldown=10 * SECOND)),
         "dotnet": ClientLibrary(

@@ -45,7 +45,7 @@ def test_who_fetches_for_an_unknown_kid_gets_over_an_emergency() -> None:
     assert found.emergency
     assert found.refused_for == 5 * MINUTE
     assert any("Shorten the time between two fetches" in advice for advice in found.advice)
-    assert check(LIBRARIES["pyjwt"].caching, POLICY).refused_for == 0
+    assert check(LIBRARIES["spring"].caching, POLICY).refused_for == 0
 
 
 def test_who_keeps_each_key_by_itself_is_exposed_until_it_expires() -> None:
