@@ -36,3 +36,6 @@ class TenantScope:
 
     def __post_init__(self) -> None:
         check_tenant_id(self.tenant)
+
+    def __hash__(self) -> int:
+        return hash(self.tenant)  # which a text remembers; the made one would build a tuple each time

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -77,8 +77,9 @@ _encode = msgspec.json.Encoder().encode
 
 def header(index: str, *, routing: str = "") -> bytes:
     """The beginning of the action line of a document for this index or alias; see `line`."""
-    action: dict[str, Any] = {"_index": index, **({"routing": routing} if routing else {}), "_id": ""}
-    return b'{"create":' + msgspec.json.encode(action)[:-3]
+    if routing:
+        return b'{"create":{"_index":%b,"routing":%b,"_id":' % (_encode(index), _encode(routing))
+    return b'{"create":{"_index":%b,"_id":' % _encode(index)
 
 
 def line(head: bytes, identity: str, document: bytes, before: bytes = b"") -> bytes:

@@ -199,7 +199,8 @@ def _requests(parts: _Parts, tallies: Mapping[str, _Tally]) -> Iterator[list[tup
         if len(entries) > _MAX_DOCUMENTS or weight > _MAX_BYTES:
             pieces = _cut(entries, tallies[target.tenant])
         for piece in pieces:
-            weight = sum(len(entry.document) for entry in piece) + _OVERHEAD * len(piece)
+            if len(pieces) > 1:
+                weight = sum(len(entry.document) for entry in piece) + _OVERHEAD * len(piece)
             if request and (count + len(piece) > _MAX_DOCUMENTS or size + weight > _MAX_BYTES):
                 yield request
                 request, count, size = [], 0, 0
