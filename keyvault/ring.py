@@ -12,6 +12,7 @@ from keyvault.events import KeyActivated, KeyCompromised, KeyDeactivated, KeyDes
 from keyvault.jwks import Jwks
 from keyvault.key import Key, KeyState
 from keyvault.policy import Policy
+from keyvault.wave import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,14 @@ class Ring:
         changed_at: the time of the last event, epoch milliseconds; 0 before the first.
         takeover_from: after the compromise of an active key, the least ordinal of the keys that were not published before it. Set
             until such a key is active: only its unknown `kid` makes clients that never expire their cache drop the bad key.
+        requested: what a wave asks of it, until a key becomes active. No key event tells of it: the wave does, once for all its rings.
     """
 
     keys: tuple[Key, ...] = ()
     policy: Policy = Policy()  # noqa: RUF009 (a frozen value)
     changed_at: int = 0
     takeover_from: int | None = None
+    requested: Request | None = None
 
     @classmethod
     def empty(cls) -> Self:
@@ -99,6 +102,15 @@ class Ring:
                 return key
         raise UnknownKid(kid)
 
+    def ask(self, request: Request) -> Self:
+        """The ring with a wave's request; the same ring if a key became active after the wave began, in whatever order one hears of it."""
+        answered = any(key.activated_at is not None and key.activated_at > request.at for key in self.keys)
+        return self if answered else replace(self, requested=request)
+
+    def release(self, wave: str) -> Self:
+        """The ring without this wave's request."""
+        return self if self.requested is None or self.requested.wave != wave else replace(self, requested=None)
+
     def apply(self, event: KeyEvent) -> Self:
         """The ring after one more event.
 
@@ -152,6 +164,8 @@ class Ring:
             raise BrokenHistory(f"key {event.kid!r} can't become active while key {self.active.kid!r} is")
         key = self._key(event, {KeyState.PRE_ACTIVATION})
         ring = self._with(key, state=KeyState.ACTIVE, activated_at=event.at, forced=event.forced, token_lifetime=event.token_lifetime)
+        if self.requested is not None and event.at > self.requested.at:
+            ring = replace(ring, requested=None)
         taken_over = self.takeover_from is not None and key.ordinal >= self.takeover_from
         return replace(ring, takeover_from=None) if taken_over else ring
 
