@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from math import ceil
 from typing import Self
 
 from keyvault.durations import DAY, HOUR, MINUTE, SECOND
@@ -56,11 +55,13 @@ class Pace:
     """
 
     def __init__(self, rate: Rate) -> None:
-        self._interval = rate.per / rate.count
-        self._expected = 0.0
+        self._rate = rate
+        self._expected = 0  # like all times here in parts of a millisecond, `rate.count` to one: so nothing is rounded
 
     def next(self, now: int) -> int:
         """When the next one may go: `now`, or later (epoch milliseconds). Whoever asks is expected to go then."""
-        turn = max(float(now), self._expected - self._interval)
-        self._expected = max(turn, self._expected) + self._interval
-        return ceil(turn)
+        interval = self._rate.per
+        tolerance = interval + self._rate.count  # a slot, and the millisecond to which its beginning was rounded
+        turn = max(now * self._rate.count, self._expected - tolerance)
+        self._expected = max(turn, self._expected) + interval
+        return -(-turn // self._rate.count)

@@ -43,6 +43,11 @@ class _Trouble:
     until: int
 
 
+def retry_after(count: int, lot: float) -> int:
+    """How long to wait after so many failures in a row, in milliseconds: twice as long each time, less up to half of it, by a lot from 0 to 1."""
+    return int(min(_FIRST_RETRY_MS << min(count - 1, 10), _LAST_RETRY_MS) * (1 - lot / 2))
+
+
 class RotationScheduler:
     """Asks the pure `due` of every ring; two nodes that wake at once decide on the same log, so one acts.
 
@@ -184,8 +189,7 @@ class RotationScheduler:
             why = why or "what is due is still due"
             known = self._troubles.get(tenant)
             count = known.count + 1 if known is not None else 1
-            wait = min(_FIRST_RETRY_MS << min(count - 1, 10), _LAST_RETRY_MS) * (1 + self._dice()) / 2
-            self._troubles[tenant] = _Trouble(why, count, now + int(wait))
+            self._troubles[tenant] = _Trouble(why, count, now + retry_after(count, self._dice()))
             _log.warning("rotation_failed", tenant=tenant, error=why, attempts=count)
         else:
             self._troubles.pop(tenant, None)
