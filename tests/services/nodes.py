@@ -15,6 +15,7 @@ from keyvault import events
 from keyvault.jwk import PublicJwk
 from keyvault.key_store import KeyName, KeyStore
 from keyvault.policy import Policy
+from keyvault.ring import Ring
 from keyvault.store_file import FileKeyStore
 from services.access.principal import Principal
 from services.access.scopes import Scope
@@ -122,14 +123,30 @@ class Node:
                 await self._moved.wait()
                 self._moved.clear()
 
+    async def each(self, reached: Callable[[Ring], object], seconds: float = 120) -> None:
+        """Returns once it is so for every tenant's ring, looking only at those that change."""
+        left = {tenant.id for tenant in self.tenants.all() if not reached(self.rings.of(tenant.id))}
+        over = asyncio.Event()
+
+        def look(tenant: str) -> None:
+            if reached(self.rings.of(tenant)):
+                left.discard(tenant)
+            if not left:
+                over.set()
+
+        self.rings.on_change(look)
+        async with asyncio.timeout(seconds):
+            if left:
+                await over.wait()
+
     async def delete(self, tenant: str) -> None:
         """Deletes a tenant, as an operator does."""
         operator = Principal("operator:test", "test", None, frozenset(Scope))
         await delete(self.control, self.tenants, TenantScope(tenant), operator, now_ms())
 
-    def settled(self) -> bool:
-        """Whether every tenant has an active key and a standby."""
-        return all(ring.active and ring.standby for ring in (self.rings.of(tenant.id) for tenant in self.tenants.all()))
+    async def settled(self, seconds: float = 120) -> None:
+        """Returns once every tenant has an active key and a standby."""
+        await self.each(lambda ring: ring.active and ring.standby, seconds)
 
     def progress(self, wave: Wave) -> Progress:
         """How far the wave has come, as this node sees it."""

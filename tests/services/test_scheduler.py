@@ -30,7 +30,7 @@ async def test_every_tenant_is_seen_to_and_only_a_few_at_once(here: tuple[EventL
     log, store = here
     await register(log, TENANTS)
     async with node(log, store) as running:
-        await running.until(running.settled)
+        await running.settled()
         assert {tenant.id for tenant in running.tenants.all()} == set(TENANTS)
         assert 1 < store.most <= 3
 
@@ -43,7 +43,7 @@ async def test_a_tenant_whose_keys_cannot_be_made_is_tried_again_while_the_other
         await running.until(lambda: all(running.rings.of(tenant).standby for tenant in TENANTS[5:]))
         assert not any(running.rings.of(tenant).keys for tenant in TENANTS[:5])
         store.broken.clear()
-        await running.until(running.settled)
+        await running.settled()
         assert not any(map(running.scheduler.trouble, TENANTS))
 
 
@@ -67,7 +67,7 @@ async def test_tenants_whose_key_store_hangs_keep_nobody_waiting_for_long(here: 
         await running.until(lambda: all(running.rings.of(tenant).standby for tenant in TENANTS[2:]))
         assert not any(running.rings.of(tenant).keys for tenant in TENANTS[:2]), "it hung all the time"
         answering.set()
-        await running.until(running.settled)
+        await running.settled()
 
 
 async def test_it_looks_at_the_rings_that_change_and_at_no_others(
@@ -84,7 +84,7 @@ async def test_it_looks_at_the_rings_that_change_and_at_no_others(
     monkeypatch.setattr(scheduler, "next_due", counted)
     await register(log, TENANTS)
     async with node(log, store) as running:
-        await running.until(running.settled)
+        await running.settled()
         await asyncio.sleep(0)
         looks = 0
         await running.custodian.rotate(TenantScope(TENANTS[0]), activate=True, reason="one", by="test", command=None)

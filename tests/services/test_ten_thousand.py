@@ -34,14 +34,14 @@ async def test_no_relying_party_notices_a_wave(tmp_path: Path, count: int, rate:
     async with engines(tmp_path) as (log, store):
         await register(log, tenants)
         async with node(log, store) as running:
-            await running.until(running.settled, seconds=1800)
+            await running.settled(seconds=1800)
             # Before the standbys are ready: their turns come when they are.
             wave = await running.waves.start(Rate.parse(rate), 0.5, "a test", None, by="operator:test", command=None)
             watching = asyncio.create_task(watch(running, tenants, wave))
-            await running.until(lambda: not running.progress(wave).left, seconds=1800)
+            await running.each(lambda ring: ring.requested is None, seconds=1800)
             seen = await watching
             assert running.progress(wave).done == count
-            await running.until(running.settled, seconds=1800)
+            await running.settled(seconds=1800)
         assert store.most <= 3
         assert seen > count / 10
 

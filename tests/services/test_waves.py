@@ -32,7 +32,7 @@ async def here(tmp_path: Path) -> AsyncIterator[Engines]:
     async with engines(tmp_path) as (log, store):
         await register(log, TENANTS)
         async with node(log, store, clock=lambda: now_ms() - 2 * HOUR) as running:
-            await running.until(running.settled)
+            await running.settled()
         yield log, store
 
 
@@ -67,7 +67,7 @@ async def test_a_wave_rotates_everybody_once(here: Engines) -> None:
             assert (active.kid, active.forced) == (standby.kid, None)
             assert active.activated_at is not None
             assert active.activated_at >= turns[tenant]
-        await running.until(running.settled)
+        await running.settled()
     assert set((await activations(log, wave.id)).values()) == {1}
 
 
