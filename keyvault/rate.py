@@ -42,10 +42,6 @@ class Rate:
         """When the slot begins, in milliseconds after the first one."""
         return number * self.per // self.count
 
-    def slot_from(self, time: int) -> int:
-        """The first slot that does not begin before `time` (milliseconds after the first one; negative: the first)."""
-        return max(0, -(-time * self.count // self.per))
-
 
 class Pace:
     """Keeps whatever comes late to a rate, and does not touch what is on time. Not pure: it remembers whom it has let go.

@@ -33,8 +33,7 @@ class Request:
 def plan(tenants: Mapping[str, int], rate: Rate, *, starts_at: int, jitter: float, seed: str) -> dict[str, int]:
     """Whose turn is when: each tenant once, in the order of the turns.
 
-    Each slot of the rate, counted from `starts_at`, holds one turn at most, so a time of `n` slots never sees more than `n` turns, or `n + 1`
-    with jitter. The order is drawn by lot: it says nothing of the tenants, and depends on nothing but the seed and who they are.
+    Each slot of the rate holds one turn, so a time of `n` slots never sees more than `n` turns, or `n + 1` with jitter. The order is drawn by lot: it says nothing of the tenants, and depends on nothing but the seed and who they are.
 
     Args:
         tenants: with the time from which on each could rotate, so that nobody's slot is wasted, and no crowd becomes ready at once.
@@ -53,17 +52,17 @@ def plan(tenants: Mapping[str, int], rate: Rate, *, starts_at: int, jitter: floa
     dice = random.Random(seed)  # noqa: S311 -- it must be foreseeable
     lots = sorted(tenants)
     dice.shuffle(lots)
-    waiting = [(rate.slot_from(tenants[tenant] - starts_at), lot) for lot, tenant in enumerate(lots)]
+    waiting = [(tenants[tenant], lot) for lot, tenant in enumerate(lots)]
     heapify(waiting)
     ready: list[int] = []
     turns: dict[str, int] = {}
-    slot = 0
+    first, slot = starts_at, 0
     while waiting or ready:
-        if not ready:
-            slot = max(slot, waiting[0][0])
-        while waiting and waiting[0][0] <= slot:
+        if not ready and waiting[0][0] > first + rate.slot(slot):
+            first, slot = waiting[0][0], 0  # nobody could take this slot: they are counted from the next one who can
+        begin, end = first + rate.slot(slot), first + rate.slot(slot + 1)
+        while waiting and waiting[0][0] <= begin:
             heappush(ready, heappop(waiting)[1])
-        begin, end = rate.slot(slot), rate.slot(slot + 1)
-        turns[lots[heappop(ready)]] = starts_at + begin + int(jitter * dice.random() * (end - begin))
+        turns[lots[heappop(ready)]] = begin + int(jitter * dice.random() * (end - begin))
         slot += 1
     return turns

@@ -33,7 +33,7 @@ class PublishedFirst:
         self._application = application
         self._publication = publication
         self._now = now
-        self._starts: dict[int, tuple[Document, Message, Message, Message]] = {}
+        self._starts: dict[tuple[str, str], tuple[Document, Message, Message, Message]] = {}
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -62,7 +62,7 @@ class PublishedFirst:
         if document is None:
             await _plain(send, 404, b'{"detail":"there is no such tenant"}')
             return
-        start, body, unchanged = self._messages(document)
+        start, body, unchanged = self._messages((tenant, name), document)
         if _known(scope, start["etag"]):
             await send(unchanged)
             await send({"type": "http.response.body", "body": b""})
@@ -70,18 +70,16 @@ class PublishedFirst:
         await send(start["message"])
         await send(body if method == "GET" else {"type": "http.response.body", "body": b""})
 
-    def _messages(self, document: Document) -> tuple[Message, Message, Message]:
-        """The ASGI messages of a document, made once."""
-        held = self._starts.get(id(document))
+    def _messages(self, path: tuple[str, str], document: Document) -> tuple[Message, Message, Message]:
+        """The ASGI messages of a document, made once; those of the path's last document are forgotten."""
+        held = self._starts.get(path)
         if held is None or held[0] is not document:
             etag = document.etag.encode()
             caching = [(b"cache-control", b"public, max-age=%d" % document.max_age), (b"etag", etag), _CORS]
             headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(document.body)), *caching]
             start = {"etag": etag, "message": {"type": "http.response.start", "status": 200, "headers": headers}}
             unchanged = {"type": "http.response.start", "status": 304, "headers": caching}
-            if len(self._starts) > 100_000:
-                self._starts.clear()  # documents that were replaced long ago
-            held = self._starts[id(document)] = (document, start, {"type": "http.response.body", "body": document.body}, unchanged)
+            held = self._starts[path] = (document, start, {"type": "http.response.body", "body": document.body}, unchanged)
         return held[1], held[2], held[3]
 
 

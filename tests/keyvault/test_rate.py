@@ -34,13 +34,6 @@ def test_slots_in_a_row_last_as_long_as_the_rate_says(rate: Rate, number: int, m
     assert rate.slot(number + more) - rate.slot(number) >= rate.slot(more)
 
 
-@given(RATES, st.integers(-DAY, 30 * DAY))
-def test_the_slot_from_a_time_on_is_the_first_that_does_not_begin_before_it(rate: Rate, time: int) -> None:
-    slot = rate.slot_from(time)
-    assert rate.slot(slot) >= time
-    assert slot == 0 or rate.slot(slot - 1) < time
-
-
 @given(RATES, st.integers(), st.integers(1, 300))
 def test_whoever_is_on_time_is_never_held_up(rate: Rate, seed: int, count: int) -> None:
     dice, pace = random.Random(seed), Pace(rate)
