@@ -67,7 +67,8 @@ class WaveCommands:
             nonlocal found
             if (found := self._begun(command, stamp)) is not None:
                 return []
-            now, events = self._now(), []
+            now = self._now()
+            events: list[ControlEvent] = []
             if (open_ := self._waves.open) is not None:
                 events.append(self._end(open_, now))
             chosen = self._chosen(tenants)

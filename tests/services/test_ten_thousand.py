@@ -14,7 +14,7 @@ from joserfc import jwt as jose
 from joserfc.jwk import KeySet
 
 from keyvault.rate import Rate
-from services.api.published import Asgi, PublishedFirst
+from services.api.published import PublishedFirst
 from services.bootstrap import now_ms
 from services.keys.waves import Wave
 from streams.scope import TenantScope
@@ -83,5 +83,3 @@ async def jwks(client: httpx.AsyncClient, tenant: str) -> dict[str, Any]:
 async def nothing_else(scope: Any, receive: Any, send: Any) -> None:
     raise AssertionError(f"{scope['path']} is no public document")
 
-
-_: Asgi = nothing_else
