@@ -72,7 +72,7 @@ class WaveCommands:
             if (open_ := self._waves.open) is not None:
                 events.append(self._end(open_, now))
             chosen = self._chosen(tenants)
-            identifier = secrets.token_hex(6)
+            identifier = f"w{secrets.token_hex(6)}"
             earliest = {one: soonest(ring, ring.policy, now) for one in chosen for ring in (self._rings.of(one),)}
             # After now: by its time alone a rotation is told to be after the wave began.
             turns = planning.plan(earliest, rate, starts_at=now + 1, jitter=jitter, seed=identifier)

@@ -96,7 +96,7 @@ class RingMachine(RuleBasedStateMachine):
             assert event.wave == asked.wave
             assert event.at >= asked.due_at
         if scheduled and active is not None and active.activated_at is not None:
-            turns = [active.activated_at + before.policy.rotation_period] + ([asked.due_at] if asked is not None else [])
+            turns = [active.activated_at + before.policy.rotation_period, *([asked.due_at] if asked is not None else [])]
             assert key.emergency or key.algorithm is not active.algorithm or event.at >= min(turns)
 
     @rule(wave=st.sampled_from(["first", "second"]), step=st.sampled_from(STEPS))

@@ -14,7 +14,7 @@ from keyvault.errors import InvalidWave, KeyStoreUnavailable
 from keyvault.rate import Rate
 from services.bootstrap import now_ms
 from services.errors import Conflict, Invalid, NotFound, Reused
-from services.keys.waves import WAVES
+from services.keys.waves import WAVES, Wave
 from streams.control_log import ControlEvent
 from streams.event_log import CONTROL, EventLog
 from streams.scope import TenantScope
@@ -47,8 +47,8 @@ async def activations(log: EventLog, wave: str) -> Counter[str]:
     )
 
 
-def begin(running: Node, rate: Rate, tenants: list[str] | None = None, command: str | None = None) -> asyncio.Future[object]:
-    return asyncio.ensure_future(running.waves.start(rate, 0.5, "a test", tenants, by="operator:test", command=command))
+def begin(running: Node, rate: Rate, tenants: list[str] | None = None, command: str | None = None) -> asyncio.Task[Wave]:
+    return asyncio.create_task(running.waves.start(rate, 0.5, "a test", tenants, by="operator:test", command=command))
 
 
 async def test_a_wave_rotates_everybody_once(here: Engines) -> None:
