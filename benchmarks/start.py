@@ -1,7 +1,7 @@
 """Start of a service with thousands of tenants: seconds until it is ready, and its memory; against itself with ten.
 
-The data directory is made without keys and events, as its start takes neither: what it reads are the control log (each tenant's key ring after
-a rotation: three RSA keys, seven events) and one directory of an index and one of keys for each tenant.
+The data directory is made without keys and events, as its start takes neither: what it reads are the control log (each tenant's key ring
+after a rotation: three RSA keys, seven events) and one directory of an index and one of keys for each tenant.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _make(data: Path, tenants: int) -> None:
     asyncio.run(_append(data, tenants))
     with closing(sqlite3.connect(data / "log.sqlite")) as connection, connection:
         # The audit has nothing to tell the tenants' logs.
-        connection.execute(f'INSERT OR REPLACE INTO cursors SELECT \'{CONTROL}\', \'audit\', max(offset) + 1 FROM "{CONTROL}"')
+        connection.execute(f"INSERT OR REPLACE INTO cursors SELECT '{CONTROL}', 'audit', max(offset) + 1 FROM \"{CONTROL}\"")
 
 
 def _copy(pattern: Path, data: Path, tenants: int) -> None:
@@ -130,4 +130,3 @@ def _jwk() -> PublicJwk:
 
 def _name(number: int) -> str:
     return f"tenant-{number:05}"
-

@@ -33,8 +33,8 @@ class Request:
 def plan(tenants: Mapping[str, int], rate: Rate, *, starts_at: int, jitter: float, seed: str) -> dict[str, int]:
     """Whose turn is when: each tenant once, in the order of the turns.
 
-    Each slot of the rate holds one turn, so a time of `n` slots never sees more than `n` turns, or `n + 1` with jitter. The order is drawn by
-    lot: it says nothing of the tenants, and depends on nothing but the seed, who they are and when they are ready.
+    Each slot of the rate holds one turn, so a time of `n` slots never sees more than `n` turns, or `n + 1` with jitter. The order is drawn
+    by lot: it says nothing of the tenants, and depends on nothing but the seed, who they are and when they are ready.
 
     Args:
         tenants: with the time from which on each could rotate, so that nobody's slot is wasted, and no crowd becomes ready at once.

@@ -9,7 +9,7 @@ _SLACK: Final = 64
 
 
 class Agenda:
-    """One time (epoch milliseconds) for each tenant, the earliest first. To change or take one costs the logarithm of how many there are."""
+    """One time (epoch milliseconds) for each tenant, the earliest first. Changing or taking one costs the logarithm of their number."""
 
     def __init__(self) -> None:
         self._times: dict[str, int] = {}

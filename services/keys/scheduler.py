@@ -24,7 +24,7 @@ from streams.scope import TenantScope
 _log = structlog.get_logger(__name__)
 _JOB: Final = "rotation"
 _AT_ONCE: Final = 3
-"""Tenants that are seen to at once: the load on the key store. Fewer than the embedded one has threads, so that signing never waits for them."""
+"""Tenants that are seen to at once: the load on the key store. The embedded one has a thread more, so signing never waits for them."""
 _FIRST_RETRY_MS: Final = 2_000
 _LAST_RETRY_MS: Final = 60_000
 """How soon what could not be done is tried again, as when the key store is away: at first, and at last."""
@@ -44,7 +44,7 @@ class _Trouble:
 
 
 def retry_after(count: int, lot: float) -> int:
-    """How long to wait after so many failures in a row, in milliseconds: twice as long each time, less up to half of it, by a lot from 0 to 1."""
+    """How long to wait after so many failures in a row, in ms: twice as long each time, less up to half of it, by a lot from 0 to 1."""
     return int(min(_FIRST_RETRY_MS << min(count - 1, 10), _LAST_RETRY_MS) * (1 - lot / 2))
 
 

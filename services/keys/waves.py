@@ -1,9 +1,9 @@
 """The waves, folded from the control log.
 
 A wave is one fact about many tenants: its plan says whose turn is when, and is put to their rings as a `Request`. Nothing is appended to
-the tenants' own streams, so there is nothing that a crash could leave half done, and a wave of thousands is begun, or stopped, in one append.
-Whether a tenant has rotated is told by its ring alone: a key became active after the wave began. So every node comes to the same, in
-whatever order it hears of waves and rings.
+the tenants' own streams, so a crash can leave nothing half done, and a wave of thousands is begun, or stopped, in one append. Whether a
+tenant has rotated is told by its ring alone: a key became active after the wave began. So every node comes to the same, in whatever order
+it hears of waves and rings.
 """
 
 from __future__ import annotations

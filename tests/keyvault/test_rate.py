@@ -16,7 +16,9 @@ from tests.keyvault.made import NOW
 RATES = st.builds(Rate, st.integers(1, 3000), st.sampled_from([SECOND, MINUTE, HOUR, DAY]))
 
 
-@pytest.mark.parametrize(("text", "rate"), [("500/h", Rate(500, HOUR)), ("1/s", Rate(1, SECOND)), ("7/min", Rate(7, MINUTE)), ("9/d", Rate(9, DAY))])
+@pytest.mark.parametrize(
+    ("text", "rate"), [("500/h", Rate(500, HOUR)), ("1/s", Rate(1, SECOND)), ("7/min", Rate(7, MINUTE)), ("9/d", Rate(9, DAY))]
+)
 def test_a_rate_is_written_as_people_say_it(text: str, rate: Rate) -> None:
     assert Rate.parse(text) == rate
     assert str(rate) == text

@@ -41,9 +41,9 @@ FAST: Final = Policy.parse(
 """A standby may sign after two seconds; an old key stays for an hour."""
 
 
-async def register(log: EventLog, tenants: Iterable[str], policy: Policy = FAST) -> None:
+async def register(log: EventLog, tenants: Iterable[str], policy: Policy = FAST, *, clock: Callable[[], int] = now_ms) -> None:
     """Registers the tenants, as the API does, and sets their policies."""
-    now = now_ms()
+    now = clock()
     records = []
     for tenant in tenants:
         created = ControlEvent(type="tenant_created", at=now, by="test", data={"display_name": tenant, "issuer": None})

@@ -82,4 +82,3 @@ async def jwks(client: httpx.AsyncClient, tenant: str) -> dict[str, Any]:
 
 async def nothing_else(scope: Any, receive: Any, send: Any) -> None:
     raise AssertionError(f"{scope['path']} is no public document")
-

@@ -30,7 +30,7 @@ Engines = tuple[EventLog, WatchedStore]
 async def here(tmp_path: Path) -> AsyncIterator[Engines]:
     """Tenants whose keys were made two hours ago."""
     async with engines(tmp_path) as (log, store):
-        await register(log, TENANTS)
+        await register(log, TENANTS, clock=lambda: now_ms() - 2 * HOUR)
         async with node(log, store, clock=lambda: now_ms() - 2 * HOUR) as running:
             await running.settled()
         yield log, store
@@ -42,9 +42,7 @@ async def events(log: EventLog, key: str) -> list[ControlEvent]:
 
 async def activations(log: EventLog, wave: str) -> Counter[str]:
     """How often each tenant was rotated by the wave."""
-    return Counter(
-        {tenant: sum(event.data.get("wave") == wave for event in await events(log, tenant)) for tenant in TENANTS}
-    )
+    return Counter({tenant: sum(event.data.get("wave") == wave for event in await events(log, tenant)) for tenant in TENANTS})
 
 
 def begin(running: Node, rate: Rate, tenants: list[str] | None = None, command: str | None = None) -> asyncio.Task[Wave]:

@@ -66,7 +66,9 @@ async def test_a_wave_rotates_every_tenant_and_its_log_says_so(site: Site) -> No
     for tenant in TENANTS:
         [active] = [key["kid"] for key in await keys(site, tenant) if key["state"] == "active"]
         assert active == standby[tenant]
-        found = await site.operator.get(f"/v1/tenants/{tenant}/events", params={"q": f"event.action:key_activated AND idp.wave:{wave['id']}"})
+        found = await site.operator.get(
+            f"/v1/tenants/{tenant}/events", params={"q": f"event.action:key_activated AND idp.wave:{wave['id']}"}
+        )
         assert [event["idp"]["kid"] for event in found.json()["events"]] == [active]
 
 
