@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -35,6 +35,7 @@ from streams.event_log import CONTROL, EventLog, NewRecord
 from streams.log_sqlite import SqliteEventLog
 from streams.scope import TenantScope
 
+T = TypeVar("T")
 FAST: Final = Policy.parse(
     {"algorithm": "EdDSA", "rotation_period": "P90D", "publish_ahead": "PT2S", "clock_skew": "PT0S", "jwks_max_age": "PT1S"}
 )
@@ -77,7 +78,7 @@ class WatchedStore(KeyStore):
     async def close(self) -> None:
         await self._store.close()
 
-    async def _watched(self, name: KeyName, call: Callable[[KeyName], Any]) -> Any:
+    async def _watched(self, name: KeyName, call: Callable[[KeyName], Awaitable[T]]) -> T:
         self._now += 1
         self.most = max(self.most, self._now)
         try:
