@@ -32,9 +32,8 @@ def begin(rate: str, jitter: float, reason: str, tenants: Path | None, *, wait: 
         body["tenants"] = _named(tenants)
     client = Client(Settings())
     started = client.ask("POST", "/v1/waves", json=body)
-    if not json:
-        out.print(f"Wave {started['id']}: {started['tenants']} tenants at {started['rate']}, until {started['ends_at']}", soft_wrap=True)
-    _show(_watched(client, started) if wait else started, json)
+    says = "" if json else f"Wave {started['id']}: {started['tenants']} tenants at {started['rate']}, until {started['ends_at']}"
+    _show(_watched(client, started, says) if wait else started, json)
 
 
 def list_(json: Json = False) -> None:
@@ -61,9 +60,11 @@ def wave(
     _show(_watched(client, found) if wait else found, json)
 
 
-def _watched(client: Client, told: dict[str, Any]) -> dict[str, Any]:
+def _watched(client: Client, told: dict[str, Any], says: str = "") -> dict[str, Any]:
     """Shows a bar until the wave has ended, or somebody has seen enough: how far it had come by then."""
     try:
+        if says:
+            out.print(says, soft_wrap=True)
         with progress_bar() as bar:
             task = bar.add_task("rotating", total=told["tenants"])
             while told["state"] == "running":
