@@ -8,8 +8,8 @@ import json
 import sys
 from typing import Any, Final
 
-NAMES: Final = ("ingest", "search", "jwks", "memory", "pipeline", "delay")
-_OWN: Final = {"pipeline": ("tenants", "workers", "skew", "pooled"), "delay": ("tenants", "workers")}
+NAMES: Final = ("ingest", "search", "jwks", "memory", "start", "pipeline", "delay")
+_OWN: Final = {"pipeline": ("tenants", "workers", "skew", "pooled"), "delay": ("tenants", "workers"), "start": ("tenants",)}
 """The options that only some benchmarks have."""
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("name", choices=[*NAMES, "all"])
     parser.add_argument("--events", type=int, help="how many events to use; each benchmark has its own default")
     parser.add_argument("--runs", type=int, default=3, help="interleaved runs, of which the median counts")
-    parser.add_argument("--tenants", type=int, help="pipeline, delay: how many tenants")
+    parser.add_argument("--tenants", type=int, help="pipeline, delay, start: how many tenants")
     parser.add_argument("--workers", type=int, help="pipeline, delay: how many worker processes")
     parser.add_argument("--skew", type=float, help="pipeline: 0 for tenants of equal size; 1 gives the tenant of rank r a share of 1/r")
     parser.add_argument("--pooled", action="store_true", default=None, help="pipeline: all tenants but fifty share indexes")

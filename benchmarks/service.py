@@ -36,9 +36,9 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def served(data: Path) -> Iterator[Served]:
-    """A service with the sample tenants, ended with the context."""
-    environment = {**os.environ, "TENANTRY_DATA": str(data), "TENANTRY_PORT": "0", "TENANTRY_SAMPLE": "1"}
+def served(data: Path, *, sample: bool = True) -> Iterator[Served]:
+    """A service, by default with the sample tenants, ended with the context."""
+    environment = {**os.environ, "TENANTRY_DATA": str(data), "TENANTRY_PORT": "0", "TENANTRY_SAMPLE": str(int(sample))}
     process = subprocess.Popen([*_COMMAND, "serve"], env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None

@@ -66,8 +66,8 @@ Action = Prepare | Activate | Compromise | Destroy
 def activates_at(ring: Ring, policy: Policy) -> int | None:
     """When the schedule activates the standby; None without one.
 
-    A key of another algorithm than the active one's, and one that takes over after a compromise, do not wait for `rotation_period`; all
-    wait for the relying parties, see `safe_at`.
+    A key of another algorithm than the active one's, and one that takes over after a compromise, do not wait for `rotation_period`. A
+    wave's request ends that wait at its turn, and never prolongs it. All wait for the relying parties, see `safe_at`.
     """
     active, standby = ring.active, ring.standby
     if standby is None:
@@ -77,7 +77,18 @@ def activates_at(ring: Ring, policy: Policy) -> int | None:
     ready = safe_at(ring, policy, standby)
     if standby.emergency or standby.algorithm is not active.algorithm:
         return ready
-    return max(ready, active.activated_at + policy.rotation_period)
+    turn = active.activated_at + policy.rotation_period
+    return max(ready, turn if ring.requested is None else min(turn, ring.requested.due_at))
+
+
+def soonest(ring: Ring, policy: Policy, now: int) -> int:
+    """From when on the ring could rotate, were it asked to, without breaking anyone; an estimate where there is no standby."""
+    if ring.active is None:
+        return now
+    if ring.standby is not None:
+        return max(now, safe_at(ring, policy, ring.standby))
+    free = now if room(ring, policy, now) > 0 else ring.next_change(now)
+    return (now if free is None else free) + policy.publish_ahead
 
 
 def room(ring: Ring, policy: Policy, now: int) -> int:

@@ -17,6 +17,7 @@ KeyVaultError
 │   └── BrokenHistory             a key event that can't follow the events before it, or is of an unknown type
 ├── InvalidPolicy                 a rotation policy that would break relying parties, or makes no sense
 │   └── InvalidDuration           text that is no ISO 8601 duration of weeks, days, hours, minutes and seconds
+├── InvalidWave                   a wave of rotations that can't be planned: its rate, its jitter, or whom it is for
 ├── InvalidJwk                    a JWK that is malformed, weak, or private
 │   └── UnsupportedJwk            a JWK that may be fine, but is not for verifying signatures of the supported algorithms
 ├── InvalidJwks                   a document that is no JWK set
@@ -146,6 +147,10 @@ class InvalidDuration(InvalidPolicy):
 
     def __init__(self, text: object) -> None:
         super().__init__(f"{text!r} is not a duration: write it like PT1S, PT5M, PT25H, P90D or P1DT12H (no months or years: they vary)")
+
+
+class InvalidWave(KeyVaultError):
+    """A wave of rotations that can't be planned."""
 
 
 class InvalidJwk(KeyVaultError):

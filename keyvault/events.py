@@ -50,11 +50,13 @@ class KeyActivated(_Event, frozen=True, kw_only=True, tag="key_activated"):
     Attributes:
         token_lifetime: the longest that its tokens may live, by the policy of then.
         forced: why it was activated before it was due, or None.
+        wave: the wave that asked for it, or None.
     """
 
     kid: str
     token_lifetime: int
     forced: str | None = None
+    wave: str | None = None
 
 
 class KeyDeactivated(_Event, frozen=True, kw_only=True, tag="key_deactivated"):

@@ -120,7 +120,9 @@ class Plan:
     def _activate(self, ring: Ring, kid: str, forced: str | None) -> Iterator[KeyEvent]:
         if ring.active is not None:
             yield self._deactivate(ring.active)
-        yield KeyActivated(at=self.at, kid=kid, token_lifetime=self.policy.max_token_lifetime, forced=forced)
+        asked = ring.requested if self.outcome is Outcome.SCHEDULED else None
+        wave = asked.wave if asked is not None and asked.due_at <= self.at else None
+        yield KeyActivated(at=self.at, kid=kid, token_lifetime=self.policy.max_token_lifetime, forced=forced, wave=wave)
 
     def _deactivate(self, key: Key) -> KeyDeactivated:
         """Its tokens live for the longest lifetime allowed while it was active; a standby has none, so it leaves at once."""

@@ -24,6 +24,7 @@ from keyvault.jwks import Jwks
 from keyvault.key import Key, KeyState
 from keyvault.policy import Policy
 from keyvault.relying_party import RelyingParty
+from keyvault.wave import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Ring:
             until such a key is active: only its unknown `kid` makes clients that never expire their cache drop the bad key.
         relying_parties: for whom it is published, by id, as far as they are registered.
         fetches: which of them were seen to fetch the standby, and when, in epoch milliseconds.
+        requested: what a wave asks of it, until a key becomes active. No key event tells of it: the wave does, once for all its rings.
     """
 
     keys: tuple[Key, ...] = ()
@@ -49,6 +51,7 @@ class Ring:
     takeover_from: int | None = None
     relying_parties: tuple[RelyingParty, ...] = ()
     fetches: tuple[JwksFetched, ...] = ()
+    requested: Request | None = None
 
     @classmethod
     def empty(cls) -> Self:
@@ -115,6 +118,15 @@ class Ring:
                 return key
         raise UnknownKid(kid)
 
+    def ask(self, request: Request) -> Self:
+        """The ring with a wave's request; the same ring if a key became active after the wave began, in whatever order one hears of it."""
+        answered = any(key.activated_at is not None and key.activated_at > request.at for key in self.keys)
+        return self if answered else replace(self, requested=request)
+
+    def release(self, wave: str) -> Self:
+        """The ring without this wave's request."""
+        return self if self.requested is None or self.requested.wave != wave else replace(self, requested=None)
+
     def apply(self, event: KeyEvent) -> Self:
         """The ring after one more event.
 
@@ -180,6 +192,8 @@ class Ring:
             raise BrokenHistory(f"key {event.kid!r} can't become active while key {self.active.kid!r} is")
         key = self._key(event, {KeyState.PRE_ACTIVATION})
         ring = self._with(key, state=KeyState.ACTIVE, activated_at=event.at, forced=event.forced, token_lifetime=event.token_lifetime)
+        if self.requested is not None and event.at > self.requested.at:
+            ring = replace(ring, requested=None)
         taken_over = self.takeover_from is not None and key.ordinal >= self.takeover_from
         return replace(ring, takeover_from=None) if taken_over else ring
 

@@ -24,6 +24,8 @@ from services.keys.fetches import Fetches
 from services.keys.publication import Publication
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
+from services.keys.wave_commands import WaveCommands
+from services.keys.waves import Waves
 from services.lock import DataLock
 from services.platform import Platform
 from services.settings import Settings
@@ -48,6 +50,7 @@ _log = structlog.get_logger(__name__)
 _RETENTION_MS: Final = 7 * 24 * 3600 * 1000
 _RETENTION_EVERY_SECONDS: Final = 3600
 _DELETIONS_EVERY_SECONDS: Final = 600
+_WAVES_EVERY_SECONDS: Final = 60
 
 
 def now_ms() -> int:
@@ -74,8 +77,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         stack.push_async_callback(store.close)
 
         tenants, sources, tokens, rings, seen, installation = Tenants(), Sources(), Tokens(), Rings(), Commands(), Installation()
-        backlogs = _backlogs(settings)
-        control = await _control(log, stack, backlogs, tenants, sources, tokens, rings, seen, installation)
+        waves, backlogs = Waves(rings), _backlogs(settings)
+        control = await _control(log, stack, backlogs, tenants, sources, tokens, rings, waves, seen, installation)
         await ensure_installation(control, installation, now_ms())
         await ensure_operator(control, tokens, settings.operator_token_file, now_ms())
 
@@ -97,6 +100,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         stack.push_async_callback(fetches.settled)
         scheduler.start()
         stack.push_async_callback(scheduler.stop)
+        wave_commands = WaveCommands(control, waves, rings, tenants, scheduler, now_ms)
+        clockwork.every("waves that have ended", _WAVES_EVERY_SECONDS, wave_commands.finish)
         yield Platform(
             settings=settings,
             now=now_ms,
@@ -113,6 +118,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             custodian=custodian,
             publication=Publication(tenants, rings, fetches, settings.issuer_base),
             scheduler=scheduler,
+            waves=wave_commands,
             processor=processor,
             catch_up=catch_up,
             runner=runner,

@@ -14,6 +14,7 @@ from services.keys.custodian import Custodian
 from services.keys.publication import Publication
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
+from services.keys.wave_commands import WaveCommands
 from services.settings import Settings
 from services.tenants.forgetting import Forgetting
 from services.tenants.search_user import SearchUsers
@@ -47,6 +48,7 @@ class Platform:
     custodian: Custodian
     publication: Publication
     scheduler: RotationScheduler
+    waves: WaveCommands
     processor: IndexProcessor
     catch_up: CatchUp
     runner: Runner

@@ -66,6 +66,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     keys.ReasonMissing: Problem(HTTPStatus.BAD_REQUEST, "reason-missing", "A reason is needed"),
     keys.TooManyPublishedKeys: Problem(HTTPStatus.CONFLICT, "too-many-keys", "Too many keys are published"),
     keys.InvalidPolicy: Problem(HTTPStatus.BAD_REQUEST, "invalid-policy", "The policy is not right"),
+    keys.InvalidWave: Problem(HTTPStatus.BAD_REQUEST, "invalid-wave", "The wave can't be planned"),
     keys.InvalidClaims: Problem(HTTPStatus.BAD_REQUEST, "invalid-claims", "The claims can't be signed"),
     keys.KeyStoreConflict: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "key-store-conflict", "The key store holds something else"),
     keys.KeyNotFound: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "key-lost", "The key store has lost the key"),

@@ -39,7 +39,7 @@ class PublishedFirst:
         self._application = application
         self._publication = publication
         self._now = now
-        self._starts: dict[int, tuple[Document, Message, Message, Message]] = {}
+        self._starts: dict[tuple[str, bool], tuple[Document, Message, Message, Message]] = {}
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -76,7 +76,7 @@ class PublishedFirst:
             return
         if party is not None and method == "GET":
             self._publication.fetched(tenant, party)
-        start, body, unchanged = self._messages(document)
+        start, body, unchanged = self._messages((tenant, metadata), document)
         if _known(scope, start["etag"]):
             await send(unchanged)
             await send({"type": "http.response.body", "body": b""})
@@ -84,18 +84,16 @@ class PublishedFirst:
         await send(start["message"])
         await send(body if method == "GET" else {"type": "http.response.body", "body": b""})
 
-    def _messages(self, document: Document) -> tuple[Message, Message, Message]:
-        """The ASGI messages of a document, made once."""
-        held = self._starts.get(id(document))
+    def _messages(self, which: tuple[str, bool], document: Document) -> tuple[Message, Message, Message]:
+        """The ASGI messages of a document, made once; those of the path's last document are forgotten."""
+        held = self._starts.get(which)
         if held is None or held[0] is not document:
             etag = document.etag.encode()
             caching = [(b"cache-control", b"public, max-age=%d" % document.max_age), (b"etag", etag), _CORS]
             headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(document.body)), *caching]
             start = {"etag": etag, "message": {"type": "http.response.start", "status": 200, "headers": headers}}
             unchanged = {"type": "http.response.start", "status": 304, "headers": caching}
-            if len(self._starts) > 100_000:
-                self._starts.clear()  # documents that were replaced long ago
-            held = self._starts[id(document)] = (document, start, {"type": "http.response.body", "body": document.body}, unchanged)
+            held = self._starts[which] = (document, start, {"type": "http.response.body", "body": document.body}, unchanged)
         return held[1], held[2], held[3]
 
 

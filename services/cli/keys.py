@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from services.cli import waves
 from services.cli.app import Json, Tenant
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, print_table, printable
@@ -20,6 +22,7 @@ Reason = Annotated[str, typer.Option(help="Why; for the log.")]
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.add_typer(keys, name="keys")
+    waves.register(keys)
 
 
 @keys.command("list")
@@ -35,12 +38,28 @@ def list_(tenant: Tenant, json: Json = False) -> None:
 
 @keys.command()
 def rotate(
-    tenant: Tenant,
+    tenant: Annotated[str | None, typer.Argument(help="The tenant's id; or --all, or --tenants, with --wave.", show_default=False)] = None,
     activate: Annotated[bool, typer.Option("--activate", help="At once, whoever has not seen the new key yet. Needs --reason.")] = False,
     reason: Reason = "",
+    everybody: Annotated[bool, typer.Option("--all", help="Every tenant, in a wave.")] = False,
+    tenants: Annotated[Path | None, typer.Option(help="A file with the tenants of the wave, one id a line.", show_default=False)] = None,
+    wave: Annotated[str, typer.Option(help="How fast a wave goes, as 500/h: per s, min, h or d.")] = "",
+    jitter: Annotated[float, typer.Option(min=0, max=1, help="The part of its slot that each turn of a wave may move by.")] = 0.5,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Watch a wave until it has ended; Ctrl-C leaves it running.")] = True,
     json: Json = False,
 ) -> None:
-    """Prepares a successor of the active key, or activates the one that is due."""
+    """Prepares a successor of the active key, or activates the one that is due; with --all --wave, of every tenant by and by."""
+    if [tenant is not None, everybody, tenants is not None].count(True) != 1:
+        raise Invalid("say whose keys to rotate: TENANT, --all --wave RATE, or --tenants FILE --wave RATE")
+    if tenant is None:
+        if not wave:
+            raise Invalid("many tenants at once need --wave RATE, as --wave 500/h: all in one moment would be everybody's risk at once")
+        if activate:
+            raise Invalid("a wave waits for each tenant's relying parties, so it goes without --activate")
+        waves.begin(wave, jitter, reason, tenants, wait=wait, json=json)
+        return
+    if wave:
+        raise Invalid("--wave goes with --all or --tenants")
     if activate and not reason:
         raise Invalid("--activate may break relying parties that have not seen the new key yet, so it needs --reason, for the log")
     body: dict[str, Any] = {"activate": True, "reason": reason} if activate else {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 from hypothesis import HealthCheck, assume, settings
@@ -16,9 +18,11 @@ from keyvault.errors import NotYetDue, TooManyPublishedKeys, WrongState
 from keyvault.events import KeyActivated, KeyDeactivated, KeyPrepared
 from keyvault.jwks import Jwks
 from keyvault.key import KeyState
-from keyvault.plan import Plan
+from keyvault.plan import Outcome, Plan
+from keyvault.rate import Rate
 from keyvault.readiness import ready_at
 from keyvault.ring import Ring
+from keyvault.wave import Request
 from tests.keyvault.made import NOW, POLICY, History
 
 WHY = "because"
@@ -72,6 +76,8 @@ class RingMachine(RuleBasedStateMachine):
                 self.tokens = [token for token in self.tokens if token[0] != event.kid or token[1] <= skewed]
             if isinstance(event, KeyActivated) and event.forced is None and before.active is not None:
                 assert event.at >= ready_at(self.ring.find(event.kid), policy)
+            if isinstance(event, KeyActivated):
+                self.check_the_turn(event, before, scheduled=plan.outcome is Outcome.SCHEDULED)
             if isinstance(event, KeyPrepared) and before.active is not None:
                 assert len(self.ring.published(self.now)) <= max(policy.max_published_keys, count)
         if self.ring.active is not None:
@@ -80,6 +86,30 @@ class RingMachine(RuleBasedStateMachine):
             assert self.away
             assert before.standby is None
             self.orphaned = True
+
+    def check_the_turn(self, event: KeyActivated, before: Ring, *, scheduled: bool) -> None:
+        """What the schedule has activated was due, by the rotation period or by the turn of a wave; and the wave has its answer."""
+        key, active, asked = self.ring.find(event.kid), before.active, before.requested
+        assert self.ring.requested is None or event.at <= self.ring.requested.at
+        if event.wave is not None:
+            assert scheduled
+            assert asked is not None
+            assert event.wave == asked.wave
+            assert event.at >= asked.due_at
+        if scheduled and active is not None and active.activated_at is not None:
+            turns = [active.activated_at + before.policy.rotation_period, *([asked.due_at] if asked is not None else [])]
+            assert key.emergency or key.algorithm is not active.algorithm or event.at >= min(turns)
+
+    @rule(wave=st.sampled_from(["first", "second"]), step=st.sampled_from(STEPS))
+    def a_wave_asks(self, wave: str, step: int) -> None:
+        before = self.ring
+        self.history.ring = before.ask(Request(wave, self.now, self.now + step, Rate(1, SECOND)))
+        assert replace(self.ring, requested=None) == replace(before, requested=None)
+
+    @rule(wave=st.sampled_from(["first", "second"]))
+    def a_wave_is_stopped(self, wave: str) -> None:
+        self.history.ring = self.ring.release(wave)
+        assert self.ring.requested is None or self.ring.requested.wave != wave
 
     @rule()
     def settle(self) -> None:
@@ -190,7 +220,7 @@ class RingMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         folded = Ring.fold(events.decode(events.encode(event)) for event in self.history.events)
-        assert folded == self.ring
+        assert folded == replace(self.ring, requested=None)
         for moment, jwks in self.snapshots.items():
             assert Ring.at(self.history.events, moment).jwks(moment) == jwks
 
