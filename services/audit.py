@@ -21,6 +21,11 @@ PROVIDER: Final = "tenantry"
 _SECRET_DATA: Final = frozenset({"hash", "jwk"})
 """What a control event holds that is of no use to readers of the log."""
 
+_NO_NEWS: Final = frozenset({"notice_claimed"})
+"""What the nodes say to each other."""
+
+_FAILURES: Final = frozenset({"notice_failed", "notice_abandoned"})
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -63,7 +68,7 @@ class AuditProcessor(Processor):
             event = msgspec.json.decode(record.value, type=ControlEvent)
             # The sources of all tenants are one aggregate, so each event of it names its tenant.
             tenant = event.data.get("owner") if event.type == "sources_declared" else record.key
-            if tenant is not None and not tenant.startswith("@"):
+            if tenant is not None and not tenant.startswith("@") and event.type not in _NO_NEWS:
                 outputs += segments(TenantScope(tenant), [_from_control(record, event, tenant)])
         return outputs
 
@@ -82,8 +87,8 @@ def _event(
         timestamp=iso(now),
         id=event_id,
         action=action,
-        category="iam" if action.startswith(("token_", "tenant_")) else "configuration" if action.startswith("key_") else "database",
-        outcome="success",
+        category="iam" if action.startswith(("token_", "tenant_")) else "configuration" if action.startswith(("key_", "notice_")) else "database",
+        outcome="failure" if action in _FAILURES else "success",
         provider=PROVIDER,
         dataset="tenantry.audit",
         ingested=iso(now),

@@ -24,6 +24,10 @@ from services.keys.publication import Publication
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
 from services.lock import DataLock
+from services.notices.delivery import delivery
+from services.notices.notices import Notices
+from services.outbound.allowed import Allowed
+from services.outbound.client import Outbound
 from services.platform import Platform
 from services.settings import Settings
 from services.tenants.forgetting import Forgetting
@@ -73,8 +77,10 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         stack.push_async_callback(store.close)
 
         tenants, sources, tokens, rings, seen, installation = Tenants(), Sources(), Tokens(), Rings(), Commands(), Installation()
+        notices, outbound = Notices(), Outbound(Allowed.parse(settings.outbound_allow))
+        stack.push_async_callback(outbound.close)
         backlogs = _backlogs(settings)
-        control = await _control(log, stack, backlogs, tenants, sources, tokens, rings, seen, installation)
+        control = await _control(log, stack, backlogs, tenants, sources, tokens, rings, seen, installation, notices)
         await ensure_installation(control, installation, now_ms())
         await ensure_operator(control, tokens, settings.operator_token_file, now_ms())
 
@@ -94,6 +100,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         scheduler = RotationScheduler(tenants, rings, custodian, clockwork, now_ms)
         scheduler.start()
         stack.push_async_callback(scheduler.stop)
+        parts = (notices, rings, tenants, control, store, outbound, clockwork)
+        await stack.enter_async_context(delivery(*parts, settings.issuer_base, now_ms))
         yield Platform(
             settings=settings,
             now=now_ms,
@@ -108,6 +116,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             tokens=tokens,
             rings=rings,
             custodian=custodian,
+            notices=notices,
+            outbound=outbound,
             publication=Publication(tenants, rings, settings.issuer_base),
             scheduler=scheduler,
             processor=processor,
