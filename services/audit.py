@@ -24,6 +24,7 @@ _SECRET_DATA: Final = frozenset({"hash", "jwk"})
 _NO_NEWS: Final = frozenset({"notice_claimed"})
 """What the nodes say to each other."""
 
+_CATEGORIES: Final = (("token_", "iam"), ("tenant_", "iam"), ("key_", "configuration"), ("notice_", "configuration"))
 _FAILURES: Final = frozenset({"notice_failed", "notice_abandoned"})
 
 _encoder = msgspec.json.Encoder()
@@ -87,7 +88,7 @@ def _event(
         timestamp=iso(now),
         id=event_id,
         action=action,
-        category="iam" if action.startswith(("token_", "tenant_")) else "configuration" if action.startswith(("key_", "notice_")) else "database",
+        category=next((category for prefix, category in _CATEGORIES if action.startswith(prefix)), "database"),
         outcome="failure" if action in _FAILURES else "success",
         provider=PROVIDER,
         dataset="tenantry.audit",

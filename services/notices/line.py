@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -28,8 +27,8 @@ class Line:
 
     webhook: str | None = None
     failing: bool = False
-    waiting: deque[Notice] = field(default_factory=deque)
-    done: deque[Notice] = field(default_factory=lambda: deque(maxlen=KEPT))
+    waiting: list[Notice] = field(default_factory=list)
+    done: list[Notice] = field(default_factory=list)
 
     @property
     def head(self) -> Notice | None:
@@ -77,9 +76,11 @@ class Line:
             return
         delivered = event.type == "notice_delivered"
         self.failing = not delivered
-        self.waiting.popleft()
-        self.done.append(replace(seen, state=NoticeState.DELIVERED if delivered else NoticeState.ABANDONED, ended_at=event.at))
+        self._end(replace(seen, state=NoticeState.DELIVERED if delivered else NoticeState.ABANDONED, ended_at=event.at))
 
     def _abandon(self, why: Trouble, at: int) -> None:
-        notice = self.waiting.popleft()
-        self.done.append(replace(notice, claimed_until=0, error=why.value, state=NoticeState.ABANDONED, ended_at=at))
+        self._end(replace(self.waiting[0], claimed_until=0, error=why.value, state=NoticeState.ABANDONED, ended_at=at))
+
+    def _end(self, first: Notice) -> None:
+        del self.waiting[0]
+        self.done = [*self.done, first][-KEPT:]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.platforms import Site, site
+from tests.services.notices.parties import Started
 from tests.services.notices.receiver import Receiver, receiving
-
-Started = Callable[[], AbstractAsyncContextManager[Site]]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
 import msgspec
@@ -11,9 +12,13 @@ from joserfc import jws
 from joserfc.jwk import KeySet
 
 from keyvault.relying_party import RelyingParty
+from services.notices.notice import Notice
 from streams.control_log import ControlEvent
 from tests.platforms import Site
 from tests.services.notices.receiver import Got
+
+Started = Callable[[], AbstractAsyncContextManager[Site]]
+"""Starts a platform, always on the same directory."""
 
 ROTATED = ["key-deactivated", "key-activated", "key-prepared"]
 """What a forced rotation tells."""
@@ -76,10 +81,18 @@ async def settled(site: Site, name: str, count: int, tenant: str = "acme") -> li
     return await notices(site, name, tenant)
 
 
-async def failed(site: Site, name: str) -> dict[str, Any]:
-    """The relying party's first notice when it has failed."""
-    await until(site, lambda: (head := site.platform.notices.head("acme", name)) is not None and head.error is not None)
-    return (await notices(site, name))[0]
+async def failed(site: Site, name: str) -> Notice:
+    """The relying party's first notice when it has failed. (Where it may succeed soon, begin to wait for this before it can fail.)"""
+    seen: list[Notice] = []
+
+    def look() -> bool:
+        head = site.platform.notices.head("acme", name)
+        if head is not None and head.error is not None:
+            seen.append(head)
+        return bool(seen)
+
+    await until(site, look)
+    return seen[0]
 
 
 async def until(site: Site, condition: Callable[[], bool]) -> None:

@@ -128,6 +128,8 @@ class Receiver:
         finally:
             self._tasks.discard(task)
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def end(self) -> None:
         """Lets all connections go."""

@@ -112,7 +112,7 @@ async def test_a_webhook_that_is_not_public_is_never_called_and_its_path_never_l
             await register(here, "web", receiver.url("/s3cret-path"))
             await rotate(here)
             notice = await failed(here, "web")
-    assert (notice["error"], notice["state"], notice["status"]) == ("address_refused", "waiting", None)
+    assert (notice.error, notice.state, notice.status) == ("address_refused", "waiting", None)
     assert receiver.got == []
     assert "notice_failed" in {line["event"] for line in said}
     assert "s3cret" not in str(said)

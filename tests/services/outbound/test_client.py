@@ -20,7 +20,7 @@ from tests.servers import certificates
 from tests.servers.process import free_port
 from tests.services.notices.receiver import Behaviour, Receiver, answer, cut_off, endless, hang, receiving
 
-pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "127.0.0.2"])
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "127.0.0.2", "::1"])
 
 LOOPBACK = Allowed.parse("127.0.0.0/8")
 PUBLIC = "93.184.216.34"
@@ -73,10 +73,15 @@ async def test_a_push_arrives_as_it_is(receiver: Receiver) -> None:
 
 
 async def test_the_operating_system_is_asked_for_names(receiver: Receiver) -> None:
-    async with outbound() as client:
+    async with outbound(Allowed.parse("localhost")) as client:
         assert await push(client, f"http://localhost:{receiver.port}/") == 202
-        with pytest.raises(Unreachable, match=r"no host 'nobody\.invalid'"):
-            await push(client, "https://nobody.invalid/")
+
+
+async def test_a_host_that_is_not_there() -> None:
+    async with outbound(resolve=Names({"empty.test": [[]]})) as client:
+        for host in ("nobody.test", "empty.test"):
+            with pytest.raises(Unreachable, match=f"no host '{host}'"):
+                await push(client, f"https://{host}/")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{}/", "http://2130706433:{}/", "http://0x7f.1:{}/", "http://[::ffff:127.0.0.1]:{}/", "http://localhost:{}/"])
