@@ -124,7 +124,8 @@ class Courier:
         if self._stopping or task.cancelled():
             return
         if (error := task.exception()) is not None:
-            _log.warning("notice_not_tried", tenant=whom[0], relying_party=whom[1], error=str(error), exc_info=None if isinstance(error, LogUnavailable) else error)
+            trace = None if isinstance(error, LogUnavailable) else error
+            _log.warning("notice_not_tried", tenant=whom[0], relying_party=whom[1], error=str(error), exc_info=trace)
         tried = error is None and task.result()
         self._look(whom, not_before=0 if tried else self._now() + _RETRY_MS)
         self._begin()

@@ -32,7 +32,8 @@ class Allowed:
         Raises:
             SettingsError: names what is neither.
         """
-        networks, names = [], set()
+        networks: list[Network] = []
+        names: set[str] = set()
         for entry in filter(None, (part.strip().lower() for part in text.split(","))):
             try:
                 networks.append(ip_network(entry))

@@ -120,7 +120,7 @@ class Outbound:
         url = httpcore.URL(scheme=target.url.raw_scheme, host=target.url.raw_host, port=target.port, target=target.url.raw_path)
         sent = [(name.encode(), value.encode()) for name, value in {**_HEADERS, **headers}.items()]
         async with (
-            httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=PinnedNetwork(addresses), max_keepalive_connections=0) as pool,
+            httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=PinnedNetwork(addresses)) as pool,
             pool.stream(method, url, headers=[(b"Host", target.url.netloc), *sent], content=content) as response,
         ):
             body = bytearray()
@@ -168,7 +168,7 @@ async def _within(seconds: float, target: Target) -> AsyncIterator[None]:
         raise NoAnswerInTime(f"{host} has not answered within {seconds:g} s; make it answer first and work later") from error
     except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:  # ssl.SSLError is an OSError
         if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
-            raise TlsFailed(f"TLS with {host} failed; look at its certificate: it must be for that name, and from a public authority") from error
+            raise TlsFailed(f"TLS with {host} failed; its certificate must be for that name, and from a public authority") from error
         raise Unreachable(f"no connection with {host}, or it broke; look whether it listens there and speaks HTTP") from error
 
 

@@ -34,7 +34,7 @@ class Target:
             url = httpx.URL(text) if len(text) <= MAX_CHARS else None
         except (httpx.InvalidURL, ValueError):
             url = None
-        if url is None or not url.raw_host or url.scheme not in _PORTS or not 0 < (_PORTS[url.scheme] if url.port is None else url.port) < 65_536:
+        if url is None or not url.raw_host or url.scheme not in _PORTS or not 0 < _port(url) < 65_536:
             raise AddressRefused(f"this is no address to call: write an https URL with a host, of at most {MAX_CHARS} characters")
         if url.userinfo:
             raise AddressRefused(f"the URL at {url.host} holds a user or password, which would be seen in logs; leave them out")
@@ -59,7 +59,7 @@ class Target:
     @property
     def port(self) -> int:
         """The port, by default the scheme's."""
-        return self.url.port or _PORTS[self.url.scheme]
+        return _port(self.url)
 
     @property
     def secure(self) -> bool:
@@ -68,3 +68,7 @@ class Target:
 
     def __repr__(self) -> str:
         return f"Target({self.host!r}, {self.port})"
+
+
+def _port(url: httpx.URL) -> int:
+    return _PORTS[url.scheme] if url.port is None else url.port
