@@ -113,7 +113,7 @@ async def sign_security_event(
 
 
 def _times(kind: SecurityEventType, key: Key, policy: Policy) -> dict[str, int]:
-    """What somebody who keeps a JWKS wants to know, in seconds. (Reasons and who did it are the tenant's own affair.)"""
+    """What somebody who keeps a JWKS wants to know, in seconds: reasons, and who did it, are the tenant's own affair."""
     times: dict[str, int | None]
     match kind:
         case SecurityEventType.KEY_PREPARED:

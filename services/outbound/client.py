@@ -167,7 +167,7 @@ async def _within(seconds: float, target: Target) -> AsyncIterator[None]:
     except (TimeoutError, httpcore.TimeoutException) as error:
         raise NoAnswerInTime(f"{host} has not answered within {seconds:g} s; make it answer first and work later") from error
     except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:  # ssl.SSLError is an OSError
-        if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
+        if isinstance(error, ssl.SSLError) or any(isinstance(cause, ssl.SSLError) for cause in error.args):
             raise TlsFailed(f"TLS with {host} failed; its certificate must be for that name, and from a public authority") from error
         raise Unreachable(f"no connection with {host}, or it broke; look whether it listens there and speaks HTTP") from error
 

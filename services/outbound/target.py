@@ -34,7 +34,7 @@ class Target:
             url = httpx.URL(text) if len(text) <= MAX_CHARS else None
         except (httpx.InvalidURL, ValueError):
             url = None
-        if url is None or not url.raw_host or url.scheme not in _PORTS or not 0 < _port(url) < 65_536:
+        if url is None or not url.raw_host or b"%" in url.raw_host or url.scheme not in _PORTS or not 0 < _port(url) < 65_536:
             raise AddressRefused(f"this is no address to call: write an https URL with a host, of at most {MAX_CHARS} characters")
         if url.userinfo:
             raise AddressRefused(f"the URL at {url.host} holds a user or password, which would be seen in logs; leave them out")

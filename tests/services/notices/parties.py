@@ -82,7 +82,7 @@ async def settled(site: Site, name: str, count: int, tenant: str = "acme") -> li
 
 
 async def failed(site: Site, name: str) -> Notice:
-    """The relying party's first notice when it has failed. (Where it may succeed soon, begin to wait for this before it can fail.)"""
+    """The relying party's first notice when it has failed; where it may succeed soon, wait from before it can fail."""
     seen: list[Notice] = []
 
     def look() -> bool:

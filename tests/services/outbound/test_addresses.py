@@ -109,7 +109,9 @@ def test_a_host_is_allowed_by_its_own_name_only() -> None:
     assert not allowed.has("hooks.internal.example.evil", inside)
 
 
-@pytest.mark.parametrize("text", ["10.0.0.1/8", "10.0.0", "300.1.1.1", "*.example", "a b", "https://host", "host:443", "-a.example", "10.0.0.0/33"])
+@pytest.mark.parametrize(
+    "text", ["10.0.0.1/8", "10.0.0", "300.1.1.1", "*.example", "a b", "https://host", "host:443", "-a.example", "10.0.0.0/33"]
+)
 def test_what_is_neither_network_nor_host_is_named(text: str) -> None:
-    with pytest.raises(SettingsError, match="TENANTRY_OUTBOUND_ALLOW: .* neither a network"):
+    with pytest.raises(SettingsError, match=r"TENANTRY_OUTBOUND_ALLOW: .* neither a network"):
         Allowed.parse(f"example.com,{text}")

@@ -33,7 +33,7 @@ class Names:
         self._names = {name: list(answers) for name, answers in names.items()}
         self.asked: list[str] = []
 
-    async def __call__(self, host: str, port: int) -> Sequence[str]:
+    async def __call__(self, host: str, port: int) -> Sequence[str]:  # noqa: ARG002 -- as a resolver has it
         self.asked.append(host)
         answers = self._names.get(host)
         if answers is None:
@@ -84,7 +84,9 @@ async def test_a_host_that_is_not_there() -> None:
                 await push(client, f"https://{host}/")
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:{}/", "http://2130706433:{}/", "http://0x7f.1:{}/", "http://[::ffff:127.0.0.1]:{}/", "http://localhost:{}/"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:{}/", "http://2130706433:{}/", "http://0x7f.1:{}/", "http://[::ffff:127.0.0.1]:{}/", "http://localhost:{}/"]
+)
 async def test_this_machine_is_refused_however_it_is_written(receiver: Receiver, url: str) -> None:
     async with outbound(Allowed()) as client:
         with pytest.raises(AddressRefused, match="TENANTRY_OUTBOUND_ALLOW"):
@@ -168,7 +170,9 @@ def test_a_target_shows_its_host_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "error"), [(hang, NoAnswerInTime), (cut_off, Unreachable), (answer(99999), Unreachable)], ids=["hangs", "cut off", "no HTTP"]
+    ("behaviour", "error"),
+    [(hang, NoAnswerInTime), (cut_off, Unreachable), (answer(99999), Unreachable)],
+    ids=["hangs", "cut off", "no HTTP"],
 )
 async def test_who_does_not_answer_is_not_waited_for(receiver: Receiver, behaviour: Behaviour, error: type[OutboundError]) -> None:
     receiver.on("/s3cret", behaviour)
