@@ -64,7 +64,7 @@ class Courier:
         self._queued: set[_Whom] = set()
         self._running: dict[_Whom, asyncio.Task[bool]] = {}
         self._sending: set[asyncio.Task[Attempt]] = set()
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     def start(self) -> None:
         """Sends what is due now, and from then on what becomes due."""
@@ -74,7 +74,7 @@ class Courier:
 
     async def stop(self) -> None:
         """Sends no more. What is under way is cut off, and said to be, so that the next start need not wait for its lease."""
-        self._stopping = True
+        self._stopping.set()
         for sending in self._sending:
             sending.cancel()
         if self._running:
@@ -105,7 +105,7 @@ class Courier:
             self._plan()
 
     def _plan(self) -> None:
-        if self._due and not self._stopping:
+        if self._due and not self._stopping.is_set():
             when = min(self._due[0][0], self._now() + _LONGEST_MS)
             if self._planned is None or when < self._planned:
                 self._planned = when
@@ -113,7 +113,7 @@ class Courier:
 
     def _begin(self) -> None:
         for turns in (self._good, self._failing):
-            while not self._stopping and (whom := turns.take()) is not None:
+            while not self._stopping.is_set() and (whom := turns.take()) is not None:
                 self._queued.discard(whom)
                 task = self._running[whom] = asyncio.create_task(self._serve(*whom), name="notice")
                 task.add_done_callback(partial(self._ended, turns, whom))
@@ -121,7 +121,7 @@ class Courier:
     def _ended(self, turns: Turns, whom: _Whom, task: asyncio.Task[bool]) -> None:
         del self._running[whom]
         turns.done(whom[0])
-        if self._stopping or task.cancelled():
+        if self._stopping.is_set() or task.cancelled():
             return
         if (error := task.exception()) is not None:
             trace = None if isinstance(error, LogUnavailable) else error
@@ -152,7 +152,7 @@ class Courier:
         async def decide() -> Sequence[ControlEvent]:
             nonlocal claimed
             claimed, head, now = None, self._notices.head(tenant, name), self._now()
-            if head is None or head.due_at > now or self._stopping:
+            if head is None or head.due_at > now or self._stopping.is_set():
                 return []
             claimed = replace(head, attempts=head.attempts + 1, claimed_until=now + _LEASE_MS)
             data = {"relying_party_id": name, "id": head.id, "attempt": claimed.attempts, "until": claimed.claimed_until}
@@ -162,14 +162,14 @@ class Courier:
         return claimed
 
     async def _sent(self, scope: TenantScope, name: str, webhook: str, notice: Notice) -> Attempt:
-        if self._stopping:
+        if self._stopping.is_set():
             return Attempt(Trouble.INTERRUPTED)
         sending = asyncio.create_task(self._sender.send(scope, name, webhook, notice), name="notice-send")
         self._sending.add(sending)
         try:
             return await sending
         except asyncio.CancelledError:
-            if not self._stopping:
+            if not self._stopping.is_set():
                 raise
             return Attempt(Trouble.INTERRUPTED)
         finally:

@@ -48,7 +48,7 @@ def test_a_claim_holds_until_its_lease_ends_and_a_failure_waits_for_its_time() -
     notices = fold(registered("web"), event("key_prepared", kid="1"))
     head = notices.head("acme", "web")
     assert head is not None
-    mine = {"relying_party_id": "web", "id": head.id, "attempt": 1}
+    mine: dict[str, Any] = {"relying_party_id": "web", "id": head.id, "attempt": 1}
     notices.apply(*event("notice_claimed", **mine, until=NOW + 60_000))
     claimed = notices.head("acme", "web")
     assert claimed is not None

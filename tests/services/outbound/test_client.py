@@ -289,7 +289,7 @@ async def test_tls_goes_by_the_name_though_the_connection_goes_to_the_address(tm
     server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_side.load_cert_chain(tmp_path / "node.pem", tmp_path / "node-key.pem")
     asked_for: list[str | None] = []
-    server_side.sni_callback = lambda _, name, __: asked_for.append(name)  # type: ignore[assignment]
+    server_side.sni_callback = lambda _, name, __: asked_for.append(name)
     receiver = Receiver()
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=server_side)
     port = server.sockets[0].getsockname()[1]
