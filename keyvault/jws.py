@@ -17,9 +17,9 @@ MAX_CHARS = 65_536  # of a token that is verified: more than twice what is signe
 _MAX_SECONDS = 1 << 53  # beyond it, JSON numbers are not exact (RFC 8259 section 6); this also keeps out NaN and infinity
 
 
-def signing_input(algorithm: Algorithm, kid: str, payload: bytes) -> bytes:
-    """What is signed (RFC 7515 section 5.1): the header `alg`, `kid`, `typ: JWT` and the payload, JSON as UTF-8."""
-    header = msgspec.json.encode({"alg": algorithm, "kid": kid, "typ": "JWT"})
+def signing_input(algorithm: Algorithm, kid: str, payload: bytes, *, typ: str = "JWT") -> bytes:
+    """What is signed (RFC 7515 section 5.1): the header `alg`, `kid`, `typ` and the payload, JSON as UTF-8."""
+    header = msgspec.json.encode({"alg": algorithm, "kid": kid, "typ": typ})
     return f"{base64url.encode(header)}.{base64url.encode(payload)}".encode("ascii")
 
 

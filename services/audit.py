@@ -21,7 +21,14 @@ PROVIDER: Final = "tenantry"
 _SECRET_DATA: Final = frozenset({"hash", "jwk"})
 """What a control event holds that is of no use to readers of the log."""
 
-_CONFIGURATION: Final = ("key_", "policy_", "relying_party_")
+_NO_NEWS: Final = frozenset({"notice_claimed"})
+"""What the nodes say to each other."""
+
+_CATEGORIES: Final = (
+    *((prefix, "iam") for prefix in ("token_", "tenant_")),
+    *((prefix, "configuration") for prefix in ("key_", "policy_", "relying_party_", "notice_")),
+)
+_FAILURES: Final = frozenset({"notice_failed", "notice_abandoned"})
 
 _encoder = msgspec.json.Encoder()
 
@@ -65,7 +72,7 @@ class AuditProcessor(Processor):
             event = msgspec.json.decode(record.value, type=ControlEvent)
             # The sources of all tenants are one aggregate, so each event of it names its tenant.
             tenant = event.data.get("owner") if event.type == "sources_declared" else record.key
-            if tenant is not None and not tenant.startswith("@"):
+            if tenant is not None and not tenant.startswith("@") and event.type not in _NO_NEWS:
                 outputs += segments(TenantScope(tenant), [_from_control(record, event, tenant)])
         return outputs
 
@@ -84,12 +91,8 @@ def _event(
         timestamp=iso(now),
         id=event_id,
         action=action,
-        category="iam"
-        if action.startswith(("token_", "tenant_"))
-        else "configuration"
-        if action.startswith(_CONFIGURATION)
-        else "database",
-        outcome="success",
+        category=next((category for prefix, category in _CATEGORIES if action.startswith(prefix)), "database"),
+        outcome="failure" if action in _FAILURES else "success",
         provider=PROVIDER,
         dataset="tenantry.audit",
         ingested=iso(now),

@@ -27,6 +27,10 @@ from services.keys.scheduler import RotationScheduler
 from services.keys.wave_commands import WaveCommands
 from services.keys.waves import Waves
 from services.lock import DataLock
+from services.notices.delivery import delivery
+from services.notices.notices import Notices
+from services.outbound.allowed import Allowed
+from services.outbound.client import Outbound
 from services.platform import Platform
 from services.settings import Settings
 from services.tenants.forgetting import Forgetting
@@ -77,8 +81,10 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         stack.push_async_callback(store.close)
 
         tenants, sources, tokens, rings, seen, installation = Tenants(), Sources(), Tokens(), Rings(), Commands(), Installation()
+        notices, outbound = Notices(), Outbound(Allowed.parse(settings.outbound_allow))
+        stack.push_async_callback(outbound.close)
         waves, backlogs = Waves(rings), _backlogs(settings)
-        control = await _control(log, stack, backlogs, tenants, sources, tokens, rings, waves, seen, installation)
+        control = await _control(log, stack, backlogs, tenants, sources, tokens, rings, waves, seen, installation, notices)
         await ensure_installation(control, installation, now_ms())
         await ensure_operator(control, tokens, settings.operator_token_file, now_ms())
 
@@ -102,6 +108,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         stack.push_async_callback(scheduler.stop)
         wave_commands = WaveCommands(control, waves, rings, tenants, scheduler, now_ms)
         clockwork.every("waves that have ended", _WAVES_EVERY_SECONDS, wave_commands.finish)
+        parts = (notices, rings, tenants, control, store, outbound, clockwork)
+        await stack.enter_async_context(delivery(*parts, settings.issuer_base, now_ms))
         yield Platform(
             settings=settings,
             now=now_ms,
@@ -116,6 +124,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             tokens=tokens,
             rings=rings,
             custodian=custodian,
+            notices=notices,
+            outbound=outbound,
             publication=Publication(tenants, rings, fetches, settings.issuer_base),
             scheduler=scheduler,
             waves=wave_commands,

@@ -5,6 +5,12 @@ ServicesError
 ├── AlreadyRunning     another process works on the same data directory
 ├── BackupError        a backup that can't be made or restored; nothing was changed
 ├── ServiceError       the command line's service refused, or could not be reached
+├── OutboundError      an address that a tenant named could not be called
+│   ├── AddressRefused     it may not be called: not https, with a password, or of a network that is not public
+│   ├── Unreachable        there is no such host, no connection, or it broke
+│   ├── TlsFailed          it does not prove to be who it is
+│   ├── NoAnswerInTime     it took too long
+│   └── UnusableAnswer     it answers too much, or redirects too often
 └── Refused            the request can't be carried out as it is
     ├── Unauthenticated    no valid token
     ├── Forbidden          a token without the scope
@@ -38,6 +44,30 @@ class BackupError(ServicesError):
 
 class ServiceError(ServicesError):
     """The service that the command line talks to refused, or could not be reached."""
+
+
+class OutboundError(ServicesError):
+    """An address that a tenant named could not be called. The message names the host, and never the rest, which may be a secret."""
+
+
+class AddressRefused(OutboundError):
+    """The address may not be called."""
+
+
+class Unreachable(OutboundError):
+    """There is no such host, no connection with it, or it broke."""
+
+
+class TlsFailed(OutboundError):
+    """The host does not prove to be who it is."""
+
+
+class NoAnswerInTime(OutboundError):
+    """The host took too long."""
+
+
+class UnusableAnswer(OutboundError):
+    """The host answers too much, or redirects too often."""
 
 
 class Refused(ServicesError):

@@ -15,6 +15,8 @@ from services.keys.publication import Publication
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
 from services.keys.wave_commands import WaveCommands
+from services.notices.notices import Notices
+from services.outbound.client import Outbound
 from services.settings import Settings
 from services.tenants.forgetting import Forgetting
 from services.tenants.search_user import SearchUsers
@@ -46,6 +48,8 @@ class Platform:
     tokens: Tokens
     rings: Rings
     custodian: Custodian
+    notices: Notices
+    outbound: Outbound
     publication: Publication
     scheduler: RotationScheduler
     waves: WaveCommands

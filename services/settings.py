@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     vault_secret_id: Annotated[SecretStr | None, Field(description="The AppRole's secret")] = None
     vault_secret_id_file: Annotated[Path | None, Field(description="A file with that secret")] = None
     metrics_port: Annotated[int, Field(ge=0, le=65535, description="Port of `tenantry worker` for /metrics; 0 for none")] = 0
+    outbound_allow: Annotated[
+        str,
+        Field(description="Besides public https addresses, what webhooks and imports may call: networks and host names, comma separated"),
+    ] = ""
     master_key: Annotated[SecretStr | None, Field(description="32 bytes in base64url; by default a file is made")] = None
     master_key_file: Annotated[Path | None, Field(description="File of the master key; by default master.key in the data directory")] = None
     url: Annotated[str, Field(description="The service that the command line talks to; by default the port on this machine")] = ""

@@ -25,6 +25,7 @@ SCOPE_MAKERS = {
     "services/cli/replay.py": "an operator at the machine itself, who can read every file anyway",
     "services/events/file_ingest.py": "counts an ingest run of an operator at the machine itself",
     "services/keys/scheduler.py": "for each tenant of the control log",
+    "services/notices/courier.py": "for each tenant of the control log",
     "services/sample/load.py": "creates the sample tenants",
     "streams/processors/index.py": "a processor: the segment's key is the tenant",
     "streams/processors/catch_up.py": "a processor: the tenant of a backlog",
@@ -32,7 +33,7 @@ SCOPE_MAKERS = {
 }
 """Whoever else makes a `TenantScope` bypasses access."""
 
-ENGINES = {
+ENGINES: dict[str, str | tuple[str, ...]] = {
     "sqlite3": "streams/log_sqlite/",
     "aiokafka": "streams/log_kafka/",
     "faust": "services/worker/",
@@ -45,7 +46,8 @@ ENGINES = {
     "starlette": "services/api/",
     "uvicorn": "services/server.py",
     "typer": "services/cli/",
-    "httpx": "services/cli/client.py",
+    "httpx": ("services/cli/client.py", "services/outbound/"),
+    "httpcore": "services/outbound/",
     "cryptography": "keyvault/",
     "hvac": "keyvault/store_vault/",
     "requests": "keyvault/store_vault/",
