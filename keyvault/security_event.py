@@ -12,11 +12,11 @@ from typing import Any, Final, assert_never
 import msgspec
 
 from keyvault import jws
-from keyvault.due import ready_at
 from keyvault.errors import NoActiveKey
 from keyvault.key import Key
 from keyvault.key_store import KeyName, KeyStore
 from keyvault.policy import Policy
+from keyvault.readiness import ready_at
 from keyvault.ring import Ring
 from streams.scope import TenantScope
 

@@ -108,8 +108,9 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         stack.push_async_callback(scheduler.stop)
         wave_commands = WaveCommands(control, waves, rings, tenants, scheduler, now_ms)
         clockwork.every("waves that have ended", _WAVES_EVERY_SECONDS, wave_commands.finish)
-        parts = (notices, rings, tenants, control, store, outbound, clockwork)
-        await stack.enter_async_context(delivery(*parts, settings.issuer_base, now_ms))
+        await stack.enter_async_context(
+            delivery(notices, rings, tenants, control, store, outbound, clockwork, settings.issuer_base, now_ms)
+        )
         yield Platform(
             settings=settings,
             now=now_ms,

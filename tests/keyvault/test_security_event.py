@@ -14,12 +14,12 @@ from joserfc.jwk import KeySet
 
 from keyvault import commands, jws
 from keyvault.algorithms import Algorithm
-from keyvault.due import ready_at
 from keyvault.durations import DAY
 from keyvault.errors import InvalidToken, NoActiveKey, UnknownKid
 from keyvault.jwks import Jwks
 from keyvault.keeper import Keeper
 from keyvault.master_key import MasterKey
+from keyvault.readiness import ready_at
 from keyvault.ring import Ring
 from keyvault.security_event import SecurityEvent, SecurityEventType, claims, sign_security_event
 from keyvault.store_file import FileKeyStore
