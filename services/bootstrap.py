@@ -102,15 +102,13 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         _finish_deletions(forgetting, tenants, clockwork)
         clockwork.every("retention", _RETENTION_EVERY_SECONDS, lambda: _trim(log))
         scheduler = RotationScheduler(tenants, rings, custodian, clockwork, now_ms)
-        fetches = Fetches(control, rings, now_ms)
-        stack.push_async_callback(fetches.settled)
+        stack.push_async_callback((fetches := Fetches(control, rings, now_ms)).settled)
         scheduler.start()
         stack.push_async_callback(scheduler.stop)
         wave_commands = WaveCommands(control, waves, rings, tenants, scheduler, now_ms)
         clockwork.every("waves that have ended", _WAVES_EVERY_SECONDS, wave_commands.finish)
-        await stack.enter_async_context(
-            delivery(notices, rings, tenants, control, store, outbound, clockwork, settings.issuer_base, now_ms)
-        )
+        told = delivery(notices, rings, tenants, control, store, outbound, clockwork, settings.issuer_base, now_ms)
+        await stack.enter_async_context(told)
         yield Platform(
             settings=settings,
             now=now_ms,
