@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from keyvault.caching import LIBRARIES, Caching
@@ -36,11 +38,4 @@ class RelyingParty(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
             return known.caching if known is not None else None
         if known is None:
             return Caching(lifetime=self.cached_for, refetches=False)
-        rules = known.caching
-        return Caching(
-            lifetime=self.cached_for,
-            refetches=rules.refetches,
-            cooldown=rules.cooldown,
-            per_key=rules.per_key,
-            most_keys=rules.most_keys,
-        )
+        return replace(known.caching, lifetime=self.cached_for)
