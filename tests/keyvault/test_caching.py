@@ -22,7 +22,7 @@ SHARED = 10 * MINUTE
         ("jwks-rsa-java", SHARED + MINUTE, SHARED + 10 * HOUR),
         ("nimbus", SHARED + 5 * MINUTE, SHARED + 30 * SECOND),
         ("spring", SHARED + 5 * MINUTE, SHARED),
-        ("pyjwt", SHARED + 5 * MINUTE, SHARED),
+        ("pyjwt", SHARED + 5 * MINUTE, SHARED + 30 * SECOND),
         ("go-oidc", SHARED, SHARED),
         ("aws-jwt-verify", SHARED + 10 * SECOND, SHARED + 10 * SECOND),
         ("dotnet", SHARED + 13 * HOUR, SHARED + 5 * MINUTE + HOUR),

@@ -131,7 +131,7 @@ def _show(issuer: Issuer, party: RelyingParty, restarts: frozenset[int], tally: 
 
 def _tokens(issuer: Issuer, party: RelyingParty, now: int, random: Random) -> Iterator[Token]:
     """A fresh one, one that expires in the next millisecond by the relying party's clock, and one of any age between, in any order."""
-    oldest = issuer.lifetime + issuer.clock - party.clock - 1
+    oldest = max(1, issuer.lifetime + issuer.clock - party.clock - 1)  # a clock may be ahead by more than a token lives
     ages = [0, oldest, random.randrange(oldest)]
     random.shuffle(ages)
     for age in ages:
