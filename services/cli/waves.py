@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Annotated, Any, Final
 
 import typer
@@ -62,7 +65,7 @@ def wave(
 
 def _watched(client: Client, told: dict[str, Any], says: str = "") -> dict[str, Any]:
     """Shows a bar until the wave has ended, or somebody has seen enough: how far it had come by then."""
-    try:
+    with _interrupted() as enough:
         if says:
             out.print(says, soft_wrap=True)
         with progress_bar() as bar:
@@ -71,11 +74,23 @@ def _watched(client: Client, told: dict[str, Any], says: str = "") -> dict[str, 
                 overdue = told["late"] + told["failed"]
                 said = f"rotating, {overdue} late" if overdue else "rotating"
                 bar.update(task, completed=told["done"] + told["gone"], description=said)
-                time.sleep(_POLL_SECONDS)
+                if enough.wait(_POLL_SECONDS):
+                    break
                 told = client.ask("GET", f"/v1/waves/{told['id']}")
-    except KeyboardInterrupt:
+    if enough.is_set():
         err.print(f"The wave goes on. tenantry keys wave {told['id']} shows it again; with --stop it is stopped.", soft_wrap=True)
     return told
+
+
+@contextmanager
+def _interrupted() -> Iterator[Event]:
+    """Is set by Ctrl-C. As an exception, which may come anywhere, it was lost once: what the interpreter itself calls swallows it."""
+    event = Event()
+    before = signal.signal(signal.SIGINT, lambda *_: event.set())
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _show(told: dict[str, Any], json: bool) -> None:
