@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
-
+from services import parts
 from services.access.installation import Installation, ensure_installation
 from services.access.operator import ensure_operator
 from services.access.tokens import Tokens
 from services.audit import Audit, AuditProcessor
-from services.clockwork import Clockwork
-from services.engines import alone, make_data, open_direct_access, open_index, open_log, open_store
+from services.engines import alone, open_index, open_log, open_store
 from services.errors import AlreadyRunning
 from services.events.ingest import Ingest
 from services.events.search import Search
@@ -26,40 +23,26 @@ from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
 from services.keys.wave_commands import WaveCommands
 from services.keys.waves import Waves
-from services.lock import DataLock
 from services.notices.delivery import delivery
 from services.notices.notices import Notices
 from services.outbound.allowed import Allowed
 from services.outbound.client import Outbound
+from services.parts import now_ms
 from services.platform import Platform
 from services.settings import Settings
 from services.tenants.forgetting import Forgetting
 from services.tenants.search_user import SearchUsers
 from services.tenants.sources import Sources
 from services.tenants.tenant import Tenants
-from streams.control_log import ControlLog, Projection
-from streams.direct_access import DirectAccess
-from streams.errors import SearchIndexError, StreamsError
-from streams.event_log import IDP_EVENTS, EventLog
-from streams.log_sqlite import SqliteEventLog
-from streams.processors.backlog import Backlogs
+from streams.event_log import EventLog
 from streams.processors.catch_up import CatchUp
 from streams.processors.index import IndexProcessor
 from streams.router import Router
 from streams.runner import Runner
-from streams.scope import TenantScope
 from streams.search_index import SearchIndex
 
-_log = structlog.get_logger(__name__)
-_RETENTION_MS: Final = 7 * 24 * 3600 * 1000
 _RETENTION_EVERY_SECONDS: Final = 3600
-_DELETIONS_EVERY_SECONDS: Final = 600
 _WAVES_EVERY_SECONDS: Final = 60
-
-
-def now_ms() -> int:
-    """The time, in epoch milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 @asynccontextmanager
@@ -72,7 +55,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         ControlError: the control log holds something that this version can't read.
     """
     async with AsyncExitStack() as stack:
-        _claim(settings, stack)
+        parts.claim(settings, stack)
         log = await open_log(settings)
         stack.push_async_callback(log.close)
         index = open_index(settings)
@@ -83,8 +66,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         tenants, sources, tokens, rings, seen, installation = Tenants(), Sources(), Tokens(), Rings(), Commands(), Installation()
         notices, outbound = Notices(), Outbound(Allowed.parse(settings.outbound_allow))
         stack.push_async_callback(outbound.close)
-        waves, backlogs = Waves(rings), _backlogs(settings)
-        control = await _control(log, stack, backlogs, tenants, sources, tokens, rings, waves, seen, installation, notices)
+        waves, backlogs = Waves(rings), parts.backlogs(settings)
+        control = await parts.control_log(log, stack, backlogs, tenants, sources, tokens, rings, waves, seen, installation, notices)
         await ensure_installation(control, installation, now_ms())
         await ensure_operator(control, tokens, settings.operator_token_file, now_ms())
 
@@ -92,15 +75,15 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         processor = IndexProcessor(log, index, backlogs, exists=tenants.exists, pooled=tenants.pooled)
         catch_up = CatchUp(log, index, processor, backlogs, alone=alone(settings))
         if alone(settings):
-            await _prepare(processor, catch_up, tenants)
+            await parts.prepare_indexes(processor, catch_up, tenants)
         runner = Runner(log, (Router(sources.map, tenants.exists), AuditProcessor(), processor))
         if settings.process:
-            _process(runner, catch_up, stack)
-        search_users = SearchUsers(control, tenants, _direct_access(settings, stack))
+            parts.process(runner, catch_up, stack)
+        search_users = SearchUsers(control, tenants, parts.direct_access(settings, stack))
         forgetting = Forgetting(control, tenants, search_users, processor)
-        clockwork = _clockwork(stack)
-        _finish_deletions(forgetting, tenants, clockwork)
-        clockwork.every("retention", _RETENTION_EVERY_SECONDS, lambda: _trim(log))
+        clockwork = parts.clockwork(stack)
+        parts.finish_deletions(forgetting, tenants, clockwork)
+        clockwork.every("retention", _RETENTION_EVERY_SECONDS, lambda: parts.trim(log))
         scheduler = RotationScheduler(tenants, rings, custodian, clockwork, now_ms)
         stack.push_async_callback((fetches := Fetches(control, rings, now_ms)).settled)
         scheduler.start()
@@ -163,88 +146,15 @@ async def work(settings: Settings, log: EventLog, *, only: bool = False) -> Asyn
     if only and not alone(settings):
         raise AlreadyRunning("workers process what is on Kafka; start one with `tenantry worker`")
     async with AsyncExitStack() as stack:
-        _claim(settings, stack)
+        parts.claim(settings, stack)
         index = open_index(settings)
         stack.push_async_callback(index.close)
-        tenants, sources, backlogs = Tenants(), Sources(), _backlogs(settings)
-        control = await _control(log, stack, backlogs, tenants, sources)
+        tenants, sources, backlogs = Tenants(), Sources(), parts.backlogs(settings)
+        control = await parts.control_log(log, stack, backlogs, tenants, sources)
         processor = IndexProcessor(log, index, backlogs, exists=tenants.exists, pooled=tenants.pooled)
         catch_up = CatchUp(log, index, processor, backlogs, alone=alone(settings))
         runner = Runner(log, (Router(sources.map, tenants.exists), AuditProcessor(), processor))
-        _process(runner, catch_up, stack)
-        search_users = SearchUsers(control, tenants, _direct_access(settings, stack))
-        _finish_deletions(Forgetting(control, tenants, search_users, processor), tenants, _clockwork(stack))
+        parts.process(runner, catch_up, stack)
+        search_users = SearchUsers(control, tenants, parts.direct_access(settings, stack))
+        parts.finish_deletions(Forgetting(control, tenants, search_users, processor), tenants, parts.clockwork(stack))
         yield Worker(log, index, tenants, catch_up, runner)
-
-
-def _claim(settings: Settings, stack: AsyncExitStack) -> None:
-    make_data(settings)
-    if alone(settings):
-        stack.enter_context(DataLock(settings.data))
-
-
-async def _control(log: EventLog, stack: AsyncExitStack, backlogs: Backlogs, *projections: Projection) -> ControlLog:
-    control = ControlLog(log, (backlogs, *projections))
-    backlogs.attach(control)
-    stack.push_async_callback(control.stop)
-    await control.start()
-    return control
-
-
-def _direct_access(settings: Settings, stack: AsyncExitStack) -> DirectAccess | None:
-    access = open_direct_access(settings)
-    if access is not None:
-        stack.push_async_callback(access.close)
-    return access
-
-
-def _clockwork(stack: AsyncExitStack) -> Clockwork:
-    clockwork = Clockwork()
-    clockwork.start()
-    stack.callback(clockwork.stop)
-    return clockwork
-
-
-def _finish_deletions(forgetting: Forgetting, tenants: Tenants, clockwork: Clockwork) -> None:
-    """Now, and by and by, goes on with the deletions that could not be finished. Nobody waits for it: the engine may still be away."""
-
-    async def finish() -> None:
-        for tenant in tenants.unfinished():
-            try:
-                await forgetting.forget(TenantScope(tenant.id), "tenantry", now_ms())
-            except StreamsError as error:
-                _log.warning("tenant_not_forgotten", tenant=tenant.id, error=str(error))
-
-    if tenants.unfinished():
-        clockwork.at("unfinished deletions", now_ms(), finish)
-    clockwork.every("unfinished deletions, again", _DELETIONS_EVERY_SECONDS, finish)
-
-
-def _backlogs(settings: Settings) -> Backlogs:
-    # Alone, it goes on at once with what it claimed before a crash: there is nobody else who could be at it.
-    return Backlogs("alone" if alone(settings) else "")
-
-
-async def _prepare(processor: IndexProcessor, catch_up: CatchUp, tenants: Tenants) -> None:
-    for tenant in tenants.all():
-        scope = TenantScope(tenant.id)
-        try:
-            if not await processor.prepare(scope):
-                await catch_up.rebuild(scope)
-        except SearchIndexError as error:
-            # One tenant's broken index must keep nobody else, and no JWKS, from being served.
-            _log.error("index_unavailable", tenant=tenant.id, error=str(error))
-
-
-def _process(runner: Runner, catch_up: CatchUp, stack: AsyncExitStack) -> None:
-    runner.start()
-    catch_up.start()
-    stack.push_async_callback(runner.stop)
-    stack.push_async_callback(catch_up.stop)
-
-
-async def _trim(log: EventLog) -> None:
-    """Raw events that are in their tenants' logs are kept for a week more, as Kafka keeps them by its topics' retention."""
-    if isinstance(log, SqliteEventLog):
-        removed = await log.trim(IDP_EVENTS, group=Router.name, before=now_ms() - _RETENTION_MS)
-        _log.info("raw_events_trimmed", records=removed)

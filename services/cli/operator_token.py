@@ -8,11 +8,11 @@ import typer
 
 from services.access.operator import replace_operator
 from services.access.tokens import Tokens
-from services.bootstrap import now_ms
 from services.cli.app import Json
 from services.cli.output import out, print_json
 from services.engines import make_data, open_log
 from services.errors import Invalid
+from services.parts import now_ms
 from services.settings import Settings
 from streams.control_log import ControlLog
 

@@ -8,8 +8,8 @@ import pytest
 
 from services.access.operator import replace_operator
 from services.access.tokens import Tokens
-from services.bootstrap import now_ms
 from services.engines import open_log
+from services.parts import now_ms
 from services.settings import Settings
 from streams.control_log import ControlLog
 from tests import engines

@@ -19,7 +19,6 @@ from keyvault.ring import Ring
 from keyvault.store_file import FileKeyStore
 from services.access.principal import Principal
 from services.access.scopes import Scope
-from services.bootstrap import now_ms
 from services.clockwork import Clockwork
 from services.keys.custodian import Commands, Custodian
 from services.keys.fetches import Fetches
@@ -29,6 +28,7 @@ from services.keys.scheduler import RotationScheduler
 from services.keys.wave_commands import WaveCommands
 from services.keys.wave_progress import Progress
 from services.keys.waves import Wave, Waves
+from services.parts import now_ms
 from services.tenants.commands import delete
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlEvent, ControlLog

@@ -13,6 +13,7 @@ from joserfc import jwt as jose
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from streams.scope import TenantScope
 from tests.engines import embedded
 from tests.platforms import Site
 
@@ -135,9 +136,11 @@ async def test_forcing_takes_a_reason_and_says_whom_it_may_break(acme: Site) -> 
 async def test_fifty_rotations_at_once_have_one_successor(acme: Site) -> None:
     _, standby = await kids(acme)
     token = await sign(acme, sub="u")
-    answers = await asyncio.gather(*(post(acme, "rotate", {"activate": True, "reason": "all at once"}) for _ in range(50)))
-    assert {status for status, _ in answers} == {200}
-    assert {answer["active"] for _, answer in answers} == {standby}
+    # Asked of the custodian itself: over HTTP the last could come when the first is answered, and would rotate again, rightly.
+    rotate = acme.platform.custodian.rotate
+    asked = (rotate(TenantScope("acme"), activate=True, reason="all at once", by=f"node-{one}", command=None) for one in range(50))
+    answers = await asyncio.gather(*asked)
+    assert [done.ring.active.kid for done in answers if done.ring.active is not None] == [standby] * 50
     states = [key["state"] for key in (await ring(acme)).values()]
     assert states.count("active") == 1
     assert states.count("deactivated") == 1

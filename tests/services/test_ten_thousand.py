@@ -15,8 +15,8 @@ from joserfc.jwk import KeySet
 
 from keyvault.rate import Rate
 from services.api.published import PublishedFirst
-from services.bootstrap import now_ms
 from services.keys.waves import Wave
+from services.parts import now_ms
 from streams.scope import TenantScope
 from tests.engines import embedded
 from tests.services.nodes import Node, engines, node, register

@@ -12,9 +12,9 @@ import pytest
 
 from keyvault.errors import InvalidWave, KeyStoreUnavailable
 from keyvault.rate import Rate
-from services.bootstrap import now_ms
 from services.errors import Conflict, Invalid, NotFound, Reused
 from services.keys.waves import WAVES, Wave
+from services.parts import now_ms
 from streams.control_log import ControlEvent
 from streams.event_log import CONTROL, EventLog
 from streams.scope import TenantScope
