@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from math import ceil
 from typing import Any, Final
 
 import structlog
@@ -128,7 +129,12 @@ def install(app: FastAPI) -> None:
             more["position"] = error.position
         if isinstance(error, streams.DecodeError):
             more["reason"] = error.reason
-        return response(found.status, found.slug, found.title, str(error), retry_after=found.retry_after, **more)
+        if isinstance(error, keys.InvalidClaims) and error.index is not None:
+            more["index"] = error.index
+        retry_after = found.retry_after
+        if isinstance(error, keys.KeyStoreUnavailable) and error.retry_after is not None:
+            retry_after = ceil(error.retry_after)
+        return response(found.status, found.slug, found.title, str(error), retry_after=retry_after, **more)
 
     async def unknown(request: Request, error: Exception) -> JSONResponse:
         # The message may hold anything, so it goes to our log and not to the caller.
