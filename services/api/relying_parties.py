@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -185,12 +186,11 @@ def _caching(party: RelyingParty, body: CheckBody) -> Caching:
             raise Invalid("library: say by which one it fetches the JWKS, or give cached_for, or never_expires")
         rules = Caching(lifetime=None, refetches=False)
     cooldown = _duration("cooldown", body.cooldown)
-    return Caching(
+    return replace(
+        rules,
         lifetime=None if body.never_expires else rules.lifetime,
         refetches=rules.refetches if body.refetches is None else body.refetches,
         cooldown=rules.cooldown if cooldown is None else cooldown,
-        per_key=rules.per_key,
-        most_keys=rules.most_keys,
     )
 
 

@@ -159,6 +159,7 @@ async def test_the_check_answers_in_plain_words(acme: Site) -> None:
     assert static["advice"]
     dotnet = (await acme.operator.post(f"{PARTIES}/shop/check", json={"library": "dotnet"})).json()
     assert dotnet["refused_for"] == "PT5M"
+    assert dotnet["exposed_for"] == "PT1H15M", "the hour in which it goes on with what it had counts, too"
     unknown = await acme.operator.post(f"{PARTIES}/shop/check", json={"library": "curl"})
     assert unknown.status_code == 400
 
