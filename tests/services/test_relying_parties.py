@@ -147,6 +147,18 @@ async def test_a_rotation_waits_for_whom_it_would_break_and_says_who_that_is(acm
     assert "Shop (shop@example.com)" in forced.json()["warning"]
 
 
+async def test_a_policy_says_whom_it_may_break_when_it_is_set_and_when_it_is_read(acme: Site) -> None:
+    path = "/v1/tenants/acme/keys/policy"
+    await register(acme, library="dotnet")
+    assert "warnings" not in await ask(acme, path)
+    answer = await acme.operator.put(path, json={"publish_ahead": "PT1H"})
+    assert "Shop (dotnet, up to PT13H10M)" in answer.json()["warnings"][0]
+    read = await ask(acme, path)
+    assert read == answer.json()
+    again = await acme.operator.put(path, json=read | {"publish_ahead": "PT25H"})
+    assert (again.status_code, "warnings" in again.json()) == (200, False)
+
+
 async def test_the_check_answers_in_plain_words(acme: Site) -> None:
     await register(acme)
     registered = (await acme.operator.post(f"{PARTIES}/shop/check", json={})).json()
