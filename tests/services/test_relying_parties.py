@@ -89,6 +89,22 @@ async def test_what_a_token_may_do(acme: Site) -> None:
         assert (await other.post(f"{PARTIES}/shop/check", json={})).status_code == 404
 
 
+async def test_what_is_secret_in_a_webhook_is_for_those_who_may_change_it(acme: Site) -> None:
+    webhook = "https://hooks.example:8443/t/s3cret-path?key=s3cret-query"
+    assert (await register(acme, webhook=webhook))["webhook"] == webhook
+    async with await acme.token("acme", "keys:read") as reader, await acme.token("acme", "keys:read", "tenant:admin") as admin:
+        for path in (PARTIES, f"{PARTIES}/shop"):
+            seen = await reader.get(path)
+            assert "https://hooks.example:8443" in seen.text
+            assert "s3cret" not in seen.text
+            assert webhook in (await admin.get(path)).text
+    await acme.settled()
+    found = await acme.operator.get("/v1/tenants/acme/events", params={"q": "event.action:relying_party_registered"})
+    [event] = found.json()["events"]
+    assert event["idp"]["relying_party"] == {**event["idp"]["relying_party"], "webhook": "https://hooks.example:8443", "name": "Shop"}
+    assert "s3cret" not in found.text
+
+
 async def test_its_own_url_answers_the_same_and_says_that_it_was_asked(acme: Site) -> None:
     await register(acme)
     async with acme.client(None) as nobody:

@@ -15,7 +15,6 @@ import pytest
 from services.errors import AddressRefused, NoAnswerInTime, OutboundError, TlsFailed, Unreachable, UnusableAnswer
 from services.outbound.allowed import Allowed
 from services.outbound.client import Outbound
-from services.outbound.target import Target
 from tests.servers import certificates
 from tests.servers.process import free_port
 from tests.services.notices.receiver import Behaviour, Receiver, answer, cut_off, endless, hang, receiving
@@ -132,41 +131,6 @@ async def test_a_dead_address_leaves_the_others(receiver: Receiver) -> None:
     names = Names({"hook.test": [["127.0.0.2", "127.0.0.1"]]})  # at the first, nobody listens
     async with outbound(resolve=names) as client:
         assert await push(client, f"http://hook.test:{receiver.port}/") == 202
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "hook",
-        "/hook",
-        "ftp://127.0.0.1/",
-        "ftp://127.0.0.1:21/",
-        "file:///etc/passwd",
-        "gopher://127.0.0.1:70/",
-        "https://",
-        "https:///path",
-        "https://127.0.0.1:0/",
-        "https://127.0.0.1:65536/",
-        "https://127.0.0.1:x/",
-        "https://exa mple/",
-        "https://host/\r\nX: y",
-        "https://[::1/",
-        "https://" + "a" * 2048,
-        "https://user:geheim@127.0.0.1/",
-        "https://geheim@127.0.0.1/",
-    ],
-)
-async def test_what_is_no_address_is_refused_without_being_repeated(url: str) -> None:
-    async with outbound() as client:
-        with pytest.raises(AddressRefused) as refused:
-            await push(client, url)
-    assert "geheim" not in str(refused.value)
-
-
-def test_a_target_shows_its_host_only() -> None:
-    assert repr(Target.parse("https://hook.example/s3cret?key=s3cret")) == "Target('hook.example', 443)"
-    assert Target.parse("https://bücher.example/").host == "xn--bcher-kva.example"
 
 
 @pytest.mark.parametrize(
