@@ -17,6 +17,7 @@ from services.keys.scheduler import RotationScheduler
 from services.keys.wave_commands import WaveCommands
 from services.notices.notices import Notices
 from services.outbound.client import Outbound
+from services.preparation import Preparation
 from services.settings import Settings
 from services.tenants.forgetting import Forgetting
 from services.tenants.search_user import SearchUsers
@@ -54,6 +55,7 @@ class Platform:
     scheduler: RotationScheduler
     waves: WaveCommands
     processor: IndexProcessor
+    preparation: Preparation
     catch_up: CatchUp
     runner: Runner
     search: Search
