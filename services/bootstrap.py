@@ -105,6 +105,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             tokens=tokens,
             rings=rings,
             custodian=custodian,
+            hearing=parts.hearing(control, settings, stack),
             notices=notices,
             outbound=outbound,
             publication=Publication(tenants, rings, fetches, settings.issuer_base),

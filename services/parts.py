@@ -9,7 +9,8 @@ from typing import Final
 import structlog
 
 from services.clockwork import Clockwork
-from services.engines import alone, make_data, open_direct_access
+from services.engines import alone, make_data, open_direct_access, shared
+from services.keys.hearing import Hearing
 from services.lock import DataLock
 from services.preparation import Preparation
 from services.settings import Settings
@@ -109,6 +110,15 @@ def process(runner: Runner, catch_up: CatchUp, stack: AsyncExitStack) -> None:
     catch_up.start()
     stack.push_async_callback(runner.stop)
     stack.push_async_callback(catch_up.stop)
+
+
+def hearing(control: ControlLog, settings: Settings, stack: AsyncExitStack) -> Hearing:
+    """What says whether this node hears the control log; an embedded one it has in its own hands."""
+    found = Hearing(control)
+    if shared(settings) and not settings.sign_unheard:
+        found.start()
+        stack.push_async_callback(found.stop)
+    return found
 
 
 async def trim(log: EventLog) -> None:

@@ -11,6 +11,7 @@ from services.audit import Audit
 from services.events.ingest import Ingest
 from services.events.search import Search
 from services.keys.custodian import Custodian
+from services.keys.hearing import Hearing
 from services.keys.publication import Publication
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
@@ -49,6 +50,7 @@ class Platform:
     tokens: Tokens
     rings: Rings
     custodian: Custodian
+    hearing: Hearing
     notices: Notices
     outbound: Outbound
     publication: Publication

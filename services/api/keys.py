@@ -131,6 +131,7 @@ async def sign(scope: _Signer, body: SignBody, running: ThePlatform, response: R
     """For identity providers: claims in, JWT out, signed by the active key. `iss`, `iat` and the lifetime are the service's to set."""
     tenant = running.tenants.find(scope.tenant)
     assert tenant is not None, "the scope was entered"
+    running.hearing.check(running.rings.of(scope.tenant).policy)
     token = await running.custodian.sign(scope, body.claims, issuer_of(tenant, running.settings.issuer_base))
     response.headers["Cache-Control"] = "no-store"
     return SignAnswer(token=token)
