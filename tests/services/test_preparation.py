@@ -23,14 +23,19 @@ async def found(here: Site, tenant: str) -> tuple[int, list[str]]:
     return answer.status_code, [event["event.id"] for event in answer.json().get("events", [])]
 
 
+async def send(here: Site, tenant: str, event_id: str) -> None:
+    """Sends an event of the tenant."""
+    event = {"id": event_id, "time": 1_795_000_000_000, "type": "LOGIN", "realmId": tenant}
+    answer = await here.operator.post(f"/v1/tenants/{tenant}/events", params={"source": "keycloak"}, json=[event])
+    assert answer.status_code == 202, answer.text
+
+
 async def fill(data: Path) -> None:
     """Three tenants with an event each."""
     async with site(data) as here:
         for tenant in TENANTS:
             await here.create(tenant, {"provider": "keycloak", "realm_id": tenant})
-            event = {"id": tenant, "time": 1_795_000_000_000, "type": "LOGIN", "realmId": tenant}
-            answer = await here.operator.post(f"/v1/tenants/{tenant}/events", params={"source": "keycloak"}, json=[event])
-            assert answer.status_code == 202, answer.text
+            await send(here, tenant, tenant)
         await here.settled()
         assert [await found(here, tenant) for tenant in TENANTS] == [(200, [tenant]) for tenant in TENANTS]
 
@@ -73,3 +78,20 @@ async def test_a_lost_index_is_built_anew_and_a_broken_one_keeps_nobody_else_wai
             assert (await found(here, "globex"))[0] == 503
             assert await found(here, "hooli") == (200, ["hooli"])
     assert {line["tenant"] for line in said if line["event"] == "index_unavailable"} == {"globex"}
+
+
+@embedded
+async def test_a_broken_index_holds_up_nobody_elses_new_events(tmp_path: Path) -> None:
+    await fill(tmp_path / "data")
+    (tmp_path / "data" / "index" / "globex" / "CURRENT").write_text("nonsense")
+    async with site(tmp_path / "data") as here:
+        for tenant in ("globex", "hooli"):
+            await send(here, tenant, "new")
+        async with asyncio.timeout(60):
+            while len((await found(here, "hooli"))[1]) < 2:  # noqa: ASYNC110 -- by the runner, which tells nobody
+                await asyncio.sleep(0.02)
+        assert (await found(here, "globex"))[0] == 503
+    shutil.rmtree(tmp_path / "data" / "index" / "globex")
+    async with site(tmp_path / "data") as here:
+        await here.settled()
+        assert [len((await found(here, tenant))[1]) for tenant in TENANTS] == [1, 2, 2]
