@@ -10,6 +10,7 @@ from dashboards.console.times import age, utc, words
 from keyvault.due import activates_at
 from keyvault.key import Key, KeyState
 from keyvault.policy import Policy
+from keyvault.policy_warnings import warnings
 from keyvault.readiness import safe_at
 from keyvault.ring import Ring
 
@@ -50,6 +51,7 @@ class KeysPage:
     """The key ring.
 
     Attributes:
+        warnings: what the policy can't keep, and whom it may break.
         rotation: what the button would do; None for those who may not press it.
         notice: what has just been done, in paragraphs.
         trouble: why it was not done.
@@ -62,6 +64,7 @@ class KeysPage:
     keys: tuple[KeyView, ...]
     published: int
     policy: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
     rotation: Rotation | None
     notice: tuple[str, ...] = ()
     trouble: str | None = None
@@ -86,6 +89,7 @@ class KeysPage:
             keys=tuple(_view(key, ring, now) for key in order),
             published=len(ring.published(now)),
             policy=_policy(ring.policy),
+            warnings=tuple(warnings(ring, ring.policy)),
             rotation=rotation(ring, now) if may_rotate else None,
             notice=notice,
             trouble=trouble,

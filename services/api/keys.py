@@ -11,6 +11,7 @@ from keyvault.due import activates_at
 from keyvault.key import Key
 from keyvault.plan import Outcome
 from keyvault.policy import Policy
+from keyvault.policy_warnings import warnings
 from keyvault.readiness import safe_at
 from keyvault.ring import Ring
 from services.access.scopes import Scope
@@ -55,8 +56,8 @@ async def list_keys(scope: _Reader, running: ThePlatform) -> dict[str, Any]:
 
 @router.get("/v1/tenants/{tenant}/keys/policy", summary="Shows the rotation policy")
 async def get_policy(scope: _Reader, running: ThePlatform) -> dict[str, Any]:
-    """Durations are ISO 8601."""
-    return running.rings.of(scope.tenant).policy.render()
+    """Durations are ISO 8601. `warnings`, if there are any, say what it can't keep, and which relying parties it may break."""
+    return _policy(running.rings.of(scope.tenant))
 
 
 @router.put("/v1/tenants/{tenant}/keys/policy", summary="Sets the rotation policy")
@@ -69,11 +70,12 @@ async def put_policy(
 ) -> dict[str, Any]:
     """What is left out takes its default. The policy is judged as a whole: one that would break relying parties is refused.
 
-    The answer's `warnings` say what it can't keep.
+    The answer's `warnings` say what it can't keep, and which relying parties it may break. In the body they are passed over, so that what
+    GET answered can be changed and sent back.
     """
-    done = await running.custodian.change_policy(scope, Policy.parse(body), by=by.id, command=command)
-    policy = done.ring.policy
-    return {**policy.render(), **({"warnings": warnings} if (warnings := policy.warnings()) else {})}
+    policy = Policy.parse({name: value for name, value in body.items() if name != "warnings"})
+    done = await running.custodian.change_policy(scope, policy, by=by.id, command=command)
+    return _policy(done.ring)
 
 
 @router.post(
@@ -133,6 +135,11 @@ async def past_jwks(
         raise Invalid("at: is in the future, of which nobody knows the keys")
     ring = await running.custodian.past(scope, time)
     return Response(ring.jwks(time).body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _policy(ring: Ring) -> dict[str, Any]:
+    found = warnings(ring, ring.policy)
+    return ring.policy.render() | ({"warnings": found} if found else {})
 
 
 def _done(done: Done) -> dict[str, Any]:

@@ -43,6 +43,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     edge.Invalid: Problem(HTTPStatus.BAD_REQUEST, "invalid", "The request is not right"),
     edge.TooLarge: Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "The request is too large"),
     edge.Reused: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The Idempotency-Key belongs to another request"),
+    edge.CutOff: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "cut-off", "This node is cut off from the log", _UNAVAILABLE_SECONDS),
     edge.AddressRefused: Problem(HTTPStatus.BAD_REQUEST, "address-refused", "The address may not be called"),
     edge.Unreachable: Problem(HTTPStatus.BAD_GATEWAY, "address-unreachable", "The address can't be reached"),
     edge.TlsFailed: Problem(HTTPStatus.BAD_GATEWAY, "address-untrusted", "The address does not prove to be who it is"),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli import waves
+from services.cli import policy, waves
 from services.cli.app import Json, Tenant
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, print_table, printable
@@ -22,6 +22,7 @@ Reason = Annotated[str, typer.Option(help="Why; for the log.")]
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.add_typer(keys, name="keys")
+    policy.register(keys)
     waves.register(keys)
 
 

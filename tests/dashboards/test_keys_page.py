@@ -44,6 +44,14 @@ def test_keys_come_in_the_order_of_their_use_and_say_what_they_do() -> None:
     assert dict(shown.keys[1].times)["Takes over"] == START + 90 * 24 * HOUR
 
 
+def test_a_policy_that_may_break_somebody_says_whom() -> None:
+    hasty = Policy(algorithm=Algorithm.ES256, publish_ahead=2 * HOUR)
+    assert page(START, *NEW).warnings == ()
+    [warning] = page(START, *NEW, PolicyChanged(at=START, policy=hasty)).warnings
+    assert "dotnet" in warning
+    assert warning in render(page(START, *NEW, PolicyChanged(at=START, policy=hasty)), Frame())
+
+
 def test_every_state_has_its_words() -> None:
     events = (
         *NEW,
