@@ -39,13 +39,17 @@ POLICIES: Final = (
     with_policy(max_token_lifetime=24 * HOUR, max_published_keys=8),
     with_policy(rotation_period=30 * MINUTE, publish_ahead=11 * MINUTE, max_token_lifetime=SECOND, max_published_keys=8),
 )
-TIMES: Final = (1, SECOND, MINUTE, 11 * MINUTE, HOUR, 25 * HOUR, 91 * DAY)
+TIMES: Final = (1, SECOND, MINUTE, 9 * MINUTE, HOUR, 25 * HOUR, 91 * DAY)
 CLOCKS: Final = (0, SKEW // 2, SKEW, -HOUR, -2 * DAY)
 """By how much a node's may be ahead: the first three agree within `clock_skew`, the others were put back."""
 NODES: Final = st.integers(0, 2)
 KEYS: Final = st.integers(0, 3)
 
 Work = Callable[[Node], Coroutine[Any, Any, object]]
+
+
+async def settle(here: Node) -> None:
+    await here.custodian.settle(ACME)
 
 
 async def sign(here: Node) -> str:
@@ -76,11 +80,11 @@ class KeyNodes(RuleBasedStateMachine):
         await register(self.log, [ACME.tenant], POLICY, clock=lambda: NOW)
         self.watch = RingWatch(self.log, ACME)
         self.nodes = [VirtualNode(self.log, self.store, lambda: self.now) for _ in range(3)]
-        for one in self.nodes:
+        for one, ahead in zip(self.nodes, CLOCKS, strict=False):
+            one.clock.ahead = ahead
             await one.start()
             self.stack.push_async_callback(one.crash)
-        await self.begin(self.nodes[0], lambda here: here.custodian.settle(ACME))
-        await self.finish(self.nodes[0])
+        await self.begin(self.nodes[0], settle, whole=True)
 
     def teardown(self) -> None:
         try:
@@ -92,8 +96,8 @@ class KeyNodes(RuleBasedStateMachine):
             self.runner.close()
             self.directory.cleanup()
 
-    async def begin(self, one: VirtualNode, work: Work) -> None:
-        """The node begins it; if it is busy with something, it goes on with that."""
+    async def begin(self, one: VirtualNode, work: Work, *, whole: bool = False) -> None:
+        """The node begins it, or does the whole at once; if it is busy with something, it goes on with that."""
         await one.start()
         if one.doing is not None and not one.doing.over:
             await self.step(one)
@@ -105,7 +109,7 @@ class KeyNodes(RuleBasedStateMachine):
         self.begun[one] = self.now, one.clock()
         await one.begin(work)
         await self.look(one)
-        if alone:
+        if alone or whole:
             await self.finish(one)
 
     async def step(self, one: VirtualNode, error: Exception | None = None) -> None:
@@ -136,8 +140,7 @@ class KeyNodes(RuleBasedStateMachine):
         until = self.now + IN_FLIGHT + SKEW
         while self.now <= until:
             for one in self.nodes:
-                await self.begin(one, lambda here: here.custodian.settle(ACME))
-                await self.finish(one)
+                await self.begin(one, settle, whole=True)
             self.check_every_jwks()
             due_at = next_due(self.watch.ring, self.watch.ring.policy, self.now)
             assert due_at is not None
@@ -147,8 +150,7 @@ class KeyNodes(RuleBasedStateMachine):
         assert self.watch.ring.active is not None
         assert await alive(self.store, ACME, range(1, self.watch.ring.next_ordinal + 3)) == kept(self.watch.ring)
         for one in self.nodes:
-            await self.begin(one, sign)
-            await self.finish(one)
+            await self.begin(one, sign, whole=True)
         assert {token.kid for token in self.watch.tokens if token.signed_at == until} == {self.watch.ring.active.kid}
 
     def kid(self, one: VirtualNode, which: int) -> str:
@@ -156,16 +158,16 @@ class KeyNodes(RuleBasedStateMachine):
         keys = one.here.rings.of(ACME.tenant).keys
         return keys[-1 - which % len(keys)].kid
 
-    @rule(number=NODES)
-    def settle(self, number: int) -> None:
-        self.run(self.begin(self.nodes[number], lambda here: here.custodian.settle(ACME)))
+    @rule(number=NODES, whole=st.booleans())
+    def do_what_is_due(self, number: int, whole: bool) -> None:
+        self.run(self.begin(self.nodes[number], settle, whole=whole))
 
-    @rule(number=NODES, activate=st.booleans())
-    def rotate(self, number: int, activate: bool) -> None:
+    @rule(number=NODES, activate=st.booleans(), whole=st.booleans())
+    def rotate(self, number: int, activate: bool, whole: bool) -> None:
         def work(here: Node) -> Coroutine[Any, Any, object]:
             return here.custodian.rotate(ACME, activate=activate, reason=WHY, by="test", command=None)
 
-        self.run(self.begin(self.nodes[number], work))
+        self.run(self.begin(self.nodes[number], work, whole=whole))
 
     @rule(number=NODES, which=KEYS, reason=st.sampled_from([None, WHY]))
     def activate(self, number: int, which: int, reason: str | None) -> None:
@@ -193,9 +195,9 @@ class KeyNodes(RuleBasedStateMachine):
     def change_policy(self, number: int, policy: Policy) -> None:
         self.run(self.begin(self.nodes[number], lambda here: here.custodian.change_policy(ACME, policy, by="test", command=None)))
 
-    @rule(number=NODES)
-    def sign(self, number: int) -> None:
-        self.run(self.begin(self.nodes[number], sign))
+    @rule(number=NODES, whole=st.booleans())
+    def give_a_token(self, number: int, whole: bool) -> None:
+        self.run(self.begin(self.nodes[number], sign, whole=whole))
 
     @rule(number=NODES, steps=st.integers(1, 6))
     def go_on(self, number: int, steps: int) -> None:
@@ -225,6 +227,15 @@ class KeyNodes(RuleBasedStateMachine):
         one = self.nodes[number]
         self.run(self.finish(one))
         one.clock.ahead = ahead
+
+    @rule()
+    def time_passes_until_a_token_is_about_to_expire(self) -> None:
+        if self.watch.tokens:
+            self.time_passes(max(0, min(token.expires_at for token in self.watch.tokens) - 1 - self.now))
+
+    @rule()
+    def time_passes_until_something_is_due(self) -> None:
+        self.time_passes(max(0, (next_due(self.watch.ring, self.watch.ring.policy, self.now) or 0) - self.now))
 
     @rule(time=st.sampled_from(TIMES))
     def time_passes(self, time: int) -> None:
