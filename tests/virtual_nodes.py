@@ -275,5 +275,10 @@ async def alive(store: KeyStore, scope: TenantScope, ordinals: range) -> Held:
 
 
 def kept(ring: Ring) -> Held:
-    """What the store should hold: the keys of the ring that were not destroyed."""
+    """What the store may hold: the keys of the ring that were not destroyed."""
     return {(key.ordinal, key.algorithm, key.kid) for key in ring.keys if key.destroyed_at is None}
+
+
+def needed(ring: Ring) -> Held:
+    """What the store must hold. A compromised key may be gone: it was reported after it was destroyed, and before that was in the log."""
+    return {(key.ordinal, key.algorithm, key.kid) for key in ring.keys if key.destroyed_at is None and key.compromised_at is None}

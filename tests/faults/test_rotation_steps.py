@@ -29,26 +29,26 @@ from tests.keyvault.store_vault.mounted import Mounted
 from tests.services.nodes import Node, register
 from tests.virtual_nodes import VirtualNode, alive, kept, unavailable, virtual_node
 
-Work = Callable[[Node, TenantScope], Coroutine[Any, Any, object]]
+Work = Callable[[TenantScope, Node], Coroutine[Any, Any, object]]
 
 OTHER: Final = with_policy(algorithm=Algorithm.ES256)
 THIRD: Final = with_policy(algorithm=Algorithm.ES384)
 
 
-async def settle(here: Node, scope: TenantScope) -> None:
+async def settle(scope: TenantScope, here: Node) -> None:
     await here.custodian.settle(scope)
 
 
-async def by_hand(here: Node, scope: TenantScope) -> None:
+async def by_hand(scope: TenantScope, here: Node) -> None:
     await here.custodian.rotate(scope, activate=True, reason="a test", by="test", command="once")
 
 
-async def first_is_compromised(here: Node, scope: TenantScope) -> None:
+async def first_is_compromised(scope: TenantScope, here: Node) -> None:
     kid = here.rings.of(scope.tenant).keys[0].kid
     await here.custodian.compromise(scope, kid, reason="a test", by="test", command="report")
 
 
-async def another_algorithm(here: Node, scope: TenantScope, policy: Policy = OTHER) -> None:
+async def another_algorithm(scope: TenantScope, here: Node, policy: Policy = OTHER) -> None:
     await here.custodian.change_policy(scope, policy, by="test", command=None)
 
 
@@ -84,7 +84,7 @@ class Stage:
         async with virtual_node(self.log, self.store, lambda: self.now) as one:
             for after, work in scenario:
                 self.now = NOW + after
-                operation = await one.begin(partial(work, scope=scope))
+                operation = await one.begin(partial(work, scope))
                 while not operation.over:
                     if steps != at:
                         await operation.go_on()
@@ -99,10 +99,10 @@ class Stage:
                     steps += 1
                 if steps > at >= 0:
                     if then is not None:
-                        await one.do(partial(another_algorithm, scope=scope, policy=then))
+                        await one.do(partial(another_algorithm, scope, policy=then))
                         then = None
-                    await one.do(partial(work, scope=scope))
-                await one.do(partial(settle, scope=scope))
+                    await one.do(partial(work, scope))
+                await one.do(partial(settle, scope))
             ring = await self.settled(one, scope)
             assert await alive(self.store, scope, range(1, ring.next_ordinal + 2)) == kept(ring)
         return ring, steps
@@ -111,7 +111,7 @@ class Stage:
         """The ring when everything has been done that is due soon."""
         until = self.now + IN_FLIGHT + KEPT
         while True:
-            operation = await one.do(partial(settle, scope=scope))
+            operation = await one.do(partial(settle, scope))
             assert operation.refused is None
             ring = one.here.rings.of(scope.tenant)
             when = next_due(ring, ring.policy, self.now)

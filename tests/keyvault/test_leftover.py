@@ -47,7 +47,7 @@ def test_of_the_two_first_keys_each_may_be_left() -> None:
     assert history.ring.tried == (Tried(Algorithm.RS256, 2),)
     history.settle(NOW)
     assert history.ring.leftovers == (Leftover(1, Algorithm.RS256, NOW), Leftover(2, Algorithm.RS256, NOW))
-    assert history.ring.tried == ()
+    assert not history.ring.tried
 
 
 def test_changed_and_changed_back_the_other_may_be_left() -> None:
