@@ -27,7 +27,8 @@ from streams.scope import TenantScope
 from tests.keyvault.made import KEPT, NOW, POLICY, with_policy
 from tests.keyvault.store_vault.mounted import Mounted
 from tests.services.nodes import Node, register
-from tests.virtual_nodes import VirtualNode, alive, kept, unavailable, virtual_node
+from tests.stepped import unavailable
+from tests.virtual_nodes import VirtualNode, alive, kept, virtual_node
 
 Work = Callable[[TenantScope, Node], Coroutine[Any, Any, object]]
 

@@ -27,7 +27,8 @@ from streams.scope import TenantScope
 from tests.keyvault.made import NOW, POLICY, with_policy
 from tests.services.nodes import Node, register
 from tests.services.ring_watch import RingWatch
-from tests.virtual_nodes import VirtualNode, alive, kept, needed, unavailable
+from tests.stepped import unavailable
+from tests.virtual_nodes import VirtualNode, alive, kept, needed
 
 ACME: Final = TenantScope("acme")
 WHY: Final = "a test"
