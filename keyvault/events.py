@@ -83,6 +83,17 @@ class KeyDestroyed(_Event, frozen=True, kw_only=True, tag="key_destroyed"):
     kid: str
 
 
+class KeyDiscarded(_Event, frozen=True, kw_only=True, tag="key_discarded"):
+    """The key store holds nothing under this name, which the ring never used and never will (see `keyvault.leftover`).
+
+    Attributes:
+        ordinal: with tenant and algorithm it makes the name in the store.
+    """
+
+    ordinal: int
+    algorithm: Algorithm
+
+
 class PolicyChanged(_Event, frozen=True, kw_only=True, tag="policy_changed"):
     """Another policy holds from `at` on. Its durations are stored in milliseconds."""
 
@@ -118,6 +129,7 @@ KeyEvent = (
     | KeyDeactivated
     | KeyCompromised
     | KeyDestroyed
+    | KeyDiscarded
     | PolicyChanged
     | RelyingPartyRegistered
     | RelyingPartyRemoved
@@ -130,6 +142,7 @@ TYPES = (
     "key_deactivated",
     "key_compromised",
     "key_destroyed",
+    "key_discarded",
     "policy_changed",
     "relying_party_registered",
     "relying_party_removed",

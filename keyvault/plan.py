@@ -6,8 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keyvault.due import Action, Activate, Compromise, Destroy, Prepare
-from keyvault.events import KeyActivated, KeyCompromised, KeyDeactivated, KeyDestroyed, KeyEvent, KeyPrepared, PolicyChanged
+from keyvault.due import Action, Activate, Compromise, Destroy, Discard, Prepare
+from keyvault.events import (
+    KeyActivated,
+    KeyCompromised,
+    KeyDeactivated,
+    KeyDestroyed,
+    KeyDiscarded,
+    KeyEvent,
+    KeyPrepared,
+    PolicyChanged,
+)
 from keyvault.jwk import PublicJwk
 from keyvault.key import Key, KeyState
 from keyvault.policy import Policy
@@ -48,7 +57,7 @@ class Plan:
     """What is to be done. Pure: `Keeper` carries it out, and the caller appends the events.
 
     Attributes:
-        at: the time of all its events, epoch milliseconds.
+        at: the time of all its events, epoch milliseconds; or later, when the key store has done its part.
         policy: by which it was made, or which it sets.
         actions: in order.
         outcome: what it comes to, if all goes well.
@@ -71,11 +80,13 @@ class Plan:
         return tuple(action for action in self.actions if isinstance(action, Prepare))
 
     @property
-    def destructions(self) -> tuple[Destroy, ...]:
+    def destructions(self) -> tuple[Destroy | Discard, ...]:
         """The keys that the store must destroy first."""
-        return tuple(action for action in self.actions if isinstance(action, Destroy))
+        return tuple(action for action in self.actions if isinstance(action, Destroy | Discard))
 
-    def events(self, ring: Ring, created: Mapping[Prepare, Created], destroyed: frozenset[Destroy] = frozenset()) -> tuple[KeyEvent, ...]:
+    def events(
+        self, ring: Ring, created: Mapping[Prepare, Created], destroyed: frozenset[Destroy | Discard] = frozenset()
+    ) -> tuple[KeyEvent, ...]:
         """What to append, atomically, if the log's ring still is `ring`.
 
         Args:
@@ -92,7 +103,9 @@ class Plan:
                 events.append(event)
         return tuple(events)
 
-    def _record(self, ring: Ring, action: Action, created: Mapping[Prepare, Created], destroyed: frozenset[Destroy]) -> Iterator[KeyEvent]:
+    def _record(
+        self, ring: Ring, action: Action, created: Mapping[Prepare, Created], destroyed: frozenset[Destroy | Discard]
+    ) -> Iterator[KeyEvent]:
         match action:
             case Prepare():
                 if (key := created.get(action)) is None:
@@ -116,6 +129,9 @@ class Plan:
             case Destroy(kid):
                 if action in destroyed:
                     yield KeyDestroyed(at=self.at, kid=kid)
+            case Discard(ordinal, algorithm):
+                if action in destroyed:
+                    yield KeyDiscarded(at=self.at, ordinal=ordinal, algorithm=algorithm)
 
     def _activate(self, ring: Ring, kid: str, forced: str | None) -> Iterator[KeyEvent]:
         if ring.active is not None:
@@ -126,5 +142,5 @@ class Plan:
 
     def _deactivate(self, key: Key) -> KeyDeactivated:
         """Its tokens live for the longest lifetime allowed while it was active; a standby has none, so it leaves at once."""
-        kept = key.token_lifetime + self.policy.clock_skew if key.state is KeyState.ACTIVE else 0
+        kept = self.policy.kept(key.token_lifetime) if key.state is KeyState.ACTIVE else 0
         return KeyDeactivated(at=self.at, kid=key.kid, publish_until=self.at + kept)

@@ -80,6 +80,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         values = msgspec.structs.asdict(self)
         return {name: render_duration(value) if name in _DURATIONS else value for name, value in values.items()}
 
+    def kept(self, token_lifetime: int) -> int:
+        """How long a key stays published after it was deactivated (ms): until the last token that it signed has expired everywhere.
+
+        `clock_skew` counts twice, for two clocks that may both be wrong. The node that deactivates the key may be behind the one that
+        signs its last token, which then expires so much later than `token_lifetime` after the deactivation; and whoever judges that
+        token may be behind the node that publishes the JWKS, and take it for valid for so much longer.
+        """
+        return token_lifetime + 2 * self.clock_skew
+
     def problems(self) -> list[str]:
         """What is wrong with it, judged as a whole: nothing, for a policy that keeps every token verifiable."""
         found = []
@@ -110,8 +119,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         if (fewest := self._fewest_keys()) <= self.max_published_keys:
             return []
         warning = (
-            "rotation_period will not be kept: old keys stay published for max_token_lifetime plus clock_skew, so with these durations "
-            f"{fewest} keys would have to be published at once, but max_published_keys is {self.max_published_keys}; rotations wait"
+            "rotation_period will not be kept: old keys stay published for max_token_lifetime plus twice clock_skew, so with these "
+            f"durations {fewest} keys would have to be published at once, but max_published_keys is {self.max_published_keys}; "
+            "rotations wait"
         )
         return [warning]
 
@@ -121,5 +131,5 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         A standby must be published `publish_ahead` before its turn, beside the active key and those deactivated less than
         `kept` ago: ceil((publish_ahead + kept) / rotation_period) - 1 of them.
         """
-        kept = self.max_token_lifetime + self.clock_skew
+        kept = self.kept(self.max_token_lifetime)
         return 1 - (-(self.publish_ahead + kept) // self.rotation_period)

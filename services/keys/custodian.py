@@ -89,7 +89,7 @@ class Custodian:
         self._rings = rings
         self._seen = seen
         self._tenants = tenants
-        self._keeper = Keeper(store)
+        self._keeper = Keeper(store, now=now)
         self._store = store
         self._now = now
 
