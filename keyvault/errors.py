@@ -14,6 +14,10 @@ KeyVaultError
 │   ├── NotYetDue                 the key may do this later, or now with a reason
 │   ├── ReasonMissing             what was asked for takes a reason
 │   ├── TooManyPublishedKeys      one more key would exceed the policy's max_published_keys
+│   ├── UnknownApproval           nobody has asked for an approval with this id
+│   ├── ApprovalClosed            the approval was given or withdrawn, has expired, or makes no sense any more
+│   ├── SecondPersonNeeded        whoever asked can't approve it as well
+│   ├── TooManyApprovals          one person asks for more than anybody can look at
 │   └── BrokenHistory             a key event that can't follow the events before it, or is of an unknown type
 ├── InvalidPolicy                 a rotation policy that would break relying parties, or makes no sense
 │   └── InvalidDuration           text that is no ISO 8601 duration of weeks, days, hours, minutes and seconds
@@ -124,6 +128,37 @@ class TooManyPublishedKeys(RingError):
             "wait until a deactivated key's last token has expired, or raise the limit"
         )
         self.until = until
+
+
+class UnknownApproval(RingError):
+    """Nobody has asked for an approval with this id, or it is long over."""
+
+    def __init__(self, identifier: str) -> None:
+        super().__init__(f"this key ring has no approval {identifier!r}; list those that there are")
+
+
+class ApprovalClosed(RingError):
+    """The approval can't be given or withdrawn any more."""
+
+    def __init__(self, identifier: str, why: str) -> None:
+        super().__init__(f"approval {identifier!r} {why}")
+
+
+class SecondPersonNeeded(RingError):
+    """Whoever asked for something can't approve it as well."""
+
+    def __init__(self, identifier: str, asked_by: str) -> None:
+        super().__init__(
+            f"approval {identifier!r} was asked for by {asked_by}, which stands for the same person as this token: it is the same one, one "
+            "of them minted the other, or the same tenant's token minted both; somebody else has to approve"
+        )
+
+
+class TooManyApprovals(RingError):
+    """One principal asks for more than anybody can look at."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} approvals that this token asked for are pending; have them approved, or withdraw some")
 
 
 class BrokenHistory(RingError):

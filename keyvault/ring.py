@@ -7,8 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any, Self, assert_never
 
+from keyvault.approval import Approval, ApprovalState
+from keyvault.approvals import Approvals
 from keyvault.errors import BrokenHistory, UnknownKid
 from keyvault.events import (
+    ApprovalGiven,
+    ApprovalRequested,
+    ApprovalWithdrawn,
     JwksFetched,
     KeyActivated,
     KeyCompromised,
@@ -42,6 +47,7 @@ class Ring:
             until such a key is active: only its unknown `kid` makes clients that never expire their cache drop the bad key.
         relying_parties: for whom it is published, by id, as far as they are registered.
         fetches: which of them were seen to fetch the standby, and when, in epoch milliseconds.
+        approvals: what was asked for and takes a second person.
         requested: what a wave asks of it, until a key becomes active. No key event tells of it: the wave does, once for all its rings.
     """
 
@@ -51,6 +57,7 @@ class Ring:
     takeover_from: int | None = None
     relying_parties: tuple[RelyingParty, ...] = ()
     fetches: tuple[JwksFetched, ...] = ()
+    approvals: Approvals = Approvals()  # noqa: RUF009 (a frozen value)
     requested: Request | None = None
 
     @classmethod
@@ -152,7 +159,7 @@ class Ring:
                 key = self._key(event, {KeyState.DEACTIVATED, KeyState.COMPROMISED})
                 return self._with(key, state=KeyState.DESTROYED, destroyed_at=event.at)
             case PolicyChanged():
-                ring = replace(self, policy=event.policy)
+                ring = replace(self, policy=event.policy, approvals=self.approvals.policy_changed(event.at))
                 if (active := self.active) is None:
                     return ring
                 return ring._with(active, token_lifetime=max(active.token_lifetime, event.policy.max_token_lifetime))  # noqa: SLF001 (its own)
@@ -167,6 +174,12 @@ class Ring:
                 )
             case JwksFetched():
                 return replace(self, fetches=(*self.fetches, event))
+            case ApprovalRequested():
+                return replace(self, approvals=self.approvals.ask(Approval(event.id, event.order, event.asked_by, event.at, event.until)))
+            case ApprovalGiven():
+                return replace(self, approvals=self.approvals.close(event.id, ApprovalState.GIVEN, event.at, event.given_by))
+            case ApprovalWithdrawn(withdrawn_by=by, reason=why):
+                return replace(self, approvals=self.approvals.close(event.id, ApprovalState.WITHDRAWN, event.at, by, why))
             case _:
                 assert_never(event)
 

@@ -10,6 +10,7 @@ from services.access.tokens import Tokens
 from services.audit import Audit
 from services.events.ingest import Ingest
 from services.events.search import Search
+from services.keys.approval_commands import ApprovalCommands
 from services.keys.custodian import Custodian
 from services.keys.publication import Publication
 from services.keys.rings import Rings
@@ -48,6 +49,7 @@ class Platform:
     tokens: Tokens
     rings: Rings
     custodian: Custodian
+    approvals: ApprovalCommands
     notices: Notices
     outbound: Outbound
     publication: Publication

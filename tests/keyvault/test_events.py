@@ -10,6 +10,9 @@ from keyvault import events
 from keyvault.algorithms import Algorithm
 from keyvault.errors import BrokenHistory
 from keyvault.events import (
+    ApprovalGiven,
+    ApprovalRequested,
+    ApprovalWithdrawn,
     JwksFetched,
     KeyActivated,
     KeyCompromised,
@@ -21,7 +24,8 @@ from keyvault.events import (
     RelyingPartyRegistered,
     RelyingPartyRemoved,
 )
-from keyvault.policy import Policy
+from keyvault.orders import ActivateKey, ChangePolicy, CompromiseKey, DestroyKey, Rotate
+from keyvault.policy import Guard, Policy
 from keyvault.relying_party import RelyingParty
 from tests.keyvault.made import NOW, jwk
 
@@ -36,6 +40,21 @@ ALL: list[KeyEvent] = [
     RelyingPartyRegistered(at=NOW, relying_party=RelyingParty(id="shop", name="Shop", library="jose", own_url=True)),
     RelyingPartyRemoved(at=NOW, id="shop"),
     JwksFetched(at=NOW, relying_party="shop", kid="k"),
+    *(
+        ApprovalRequested(at=NOW, id=f"a{number}", order=order, asked_by="token:1", until=NOW + 1)
+        for number, order in enumerate(
+            (
+                CompromiseKey(kid="k", reason="found on a USB stick"),
+                DestroyKey(kid="k"),
+                Rotate(activate=True, reason="vendor asked", instead_of="k"),
+                ActivateKey(kid="k", reason="vendor asked"),
+                ChangePolicy(policy=Policy(dual_control=(Guard.FORCE,))),
+            )
+        )
+    ),
+    ApprovalGiven(at=NOW, id="a1", given_by="token:2"),
+    ApprovalWithdrawn(at=NOW, id="a1", withdrawn_by="token:2", reason="a false alarm"),
+    ApprovalWithdrawn(at=NOW, id="a1", withdrawn_by="token:2"),
 ]
 
 
