@@ -25,7 +25,7 @@ from keyvault.errors import (
     UnknownKid,
     WrongState,
 )
-from keyvault.events import ApprovalGiven, ApprovalRequested, KeyActivated, KeyCompromised, KeyDestroyed, PolicyChanged
+from keyvault.events import ApprovalGiven, ApprovalRequested, KeyActivated, KeyCompromised, KeyDestroyed, KeyEvent, PolicyChanged
 from keyvault.key import KeyState
 from keyvault.orders import ActivateKey, ChangePolicy, CompromiseKey, DestroyKey, Order, Rotate
 from keyvault.plan import Outcome, Plan
@@ -317,7 +317,7 @@ def test_a_history_that_can_not_be_is_refused(event: str) -> None:
     given: dict[str, Any] = {"id": "a1", "given_by": GRACE}
     if event == "given twice":
         give(history)
-    broken = {
+    broken: dict[str, KeyEvent] = {
         "asked twice": ApprovalRequested(at=NOW, id="a1", order=DestroyKey(kid=FIRST), asked_by=ADA, until=NOW + 1),
         "given twice": ApprovalGiven(at=NOW, **given),
         "given too late": ApprovalGiven(at=NOW + HOUR, **given),

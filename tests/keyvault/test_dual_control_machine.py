@@ -127,8 +127,12 @@ class TwoPeople(RuleBasedStateMachine):
     @rule(by=st.sampled_from(PRINCIPALS), data=st.data(), reason=st.sampled_from([None, WHY]))
     def somebody_asks_for_a_key(self, by: str, data: st.DataObject, reason: str | None) -> None:
         kid = data.draw(st.sampled_from(self.ring.keys[-4:])).kid
-        what = data.draw(st.sampled_from([CompromiseKey, DestroyKey, ActivateKey]))
-        self.order(what(kid=kid, reason=reason), by)
+        orders: list[Order] = [
+            CompromiseKey(kid=kid, reason=reason),
+            DestroyKey(kid=kid, reason=reason),
+            ActivateKey(kid=kid, reason=reason),
+        ]
+        self.order(data.draw(st.sampled_from(orders)), by)
 
     @rule(by=st.sampled_from(PRINCIPALS), activate=st.booleans())
     def somebody_rotates(self, by: str, activate: bool) -> None:

@@ -111,7 +111,7 @@ async def test_of_two_who_approve_at_once_one_does(two: Two) -> None:
         [error] = [answer for answer in answers if isinstance(answer, BaseException)]
         assert isinstance(error, ApprovalClosed)
         assert done.approval is not None
-        assert done.approval.closed_by in str(error)
+        assert str(done.approval.closed_by) in str(error)
 
     await asyncio.gather(*(race(tenant) for tenant in TENANTS))
     await same_everywhere(two)
