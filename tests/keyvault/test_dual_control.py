@@ -317,11 +317,11 @@ def test_a_history_that_can_not_be_is_refused(event: str) -> None:
     given: dict[str, Any] = {"id": "a1", "given_by": GRACE}
     if event == "given twice":
         give(history)
-    broken: dict[str, KeyEvent] = {
+    events: dict[str, KeyEvent] = {
         "asked twice": ApprovalRequested(at=NOW, id="a1", order=DestroyKey(kid=FIRST), asked_by=ADA, until=NOW + 1),
         "given twice": ApprovalGiven(at=NOW, **given),
         "given too late": ApprovalGiven(at=NOW + HOUR, **given),
         "never asked": ApprovalGiven(at=NOW, id="a9", given_by=GRACE),
-    }[event]
+    }
     with pytest.raises(BrokenHistory):
-        history.append([broken])
+        history.append([events[event]])
