@@ -32,7 +32,7 @@ class Approvals:
         for approval in self.all:
             if approval.id == identifier:
                 return approval
-        raise UnknownApproval(identifier)
+        raise UnknownApproval(f"this key ring has no approval {identifier!r}; list those that there are")
 
     def pending(self, now: int) -> tuple[Approval, ...]:
         """Those that can be given at `now`, the oldest first."""

@@ -68,7 +68,7 @@ def decide(ring: Ring, now: int, order: Order, *, by: str, identifier: str) -> P
     if known is not None and known.state(plan.at) is ApprovalState.PENDING:
         return replace(pending, approval=known.id)
     if sum(approval.asked_by == by for approval in ring.approvals.pending(plan.at)) >= _MOST_PENDING:
-        raise TooManyApprovals(_MOST_PENDING)
+        raise TooManyApprovals(f"{_MOST_PENDING} approvals that {by} asked for are pending; have them approved, or withdraw some")
     until = plan.at + ring.policy.approval_window
     return replace(pending, first=(ApprovalRequested(at=plan.at, id=identifier, order=order, asked_by=by, until=until),))
 
@@ -110,7 +110,10 @@ def approve(ring: Ring, now: int, identifier: str, *, by: str, same_person: Call
     approval = ring.approvals.find(identifier)
     _check_pending(approval, at)
     if same_person(approval.asked_by, by):
-        raise SecondPersonNeeded(identifier, approval.asked_by)
+        raise SecondPersonNeeded(
+            f"approval {identifier!r} was asked for by {approval.asked_by}, which stands for the same person as {by}: they are the same "
+            "token, one minted the other, or the same tenant's token minted both; somebody else has to approve"
+        )
     try:
         plan = planned(ring, now, approval.order)
     except (UnknownKid, WrongState) as error:
@@ -161,7 +164,7 @@ def _check_pending(approval: Approval, at: int) -> None:
             why = f"was withdrawn{by} at {_time(approval.closed_at or 0)}" + (f": {approval.why}" if approval.why else "") + "; ask anew"
         case ApprovalState.EXPIRED:
             why = f"has expired at {_time(approval.until)}: nobody gave it in time; ask anew"
-    raise ApprovalClosed(approval.id, why)
+    raise ApprovalClosed(f"approval {approval.id!r} {why}")
 
 
 def _outdated(ring: Ring, at: int, approval: Approval, by: str, why: str) -> Plan:

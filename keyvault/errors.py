@@ -3,6 +3,7 @@
 KeyVaultError
 ├── KeyStoreError
 │   ├── KeyStoreUnavailable       the store can't answer now (sealed, away, disk full); try again later
+│   │   └── KeyStoreDown          and so it is for every key: it is sealed, away or hanging
 │   ├── KeyStoreConflict          the store holds something else under this name, or what it holds was altered
 │   ├── KeyNotFound               the store has no such key
 │   │   └── KeyDestroyed          it had one, which was destroyed; its name can't be used again
@@ -45,7 +46,19 @@ class KeyStoreError(KeyVaultError):
 
 
 class KeyStoreUnavailable(KeyStoreError):
-    """The key store can't answer now. Every call may be repeated later."""
+    """The key store can't answer now. Every call may be repeated later.
+
+    Attributes:
+        retry_after: seconds after which it makes sense to repeat it, or None if nobody can say.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class KeyStoreDown(KeyStoreUnavailable):
+    """The key store can't answer now, whichever key it is asked about: it is sealed, away or hanging."""
 
 
 class KeyStoreConflict(KeyStoreError):
@@ -133,32 +146,17 @@ class TooManyPublishedKeys(RingError):
 class UnknownApproval(RingError):
     """Nobody has asked for an approval with this id, or it is long over."""
 
-    def __init__(self, identifier: str) -> None:
-        super().__init__(f"this key ring has no approval {identifier!r}; list those that there are")
-
 
 class ApprovalClosed(RingError):
     """The approval can't be given or withdrawn any more."""
-
-    def __init__(self, identifier: str, why: str) -> None:
-        super().__init__(f"approval {identifier!r} {why}")
 
 
 class SecondPersonNeeded(RingError):
     """Whoever asked for something can't approve it as well."""
 
-    def __init__(self, identifier: str, asked_by: str) -> None:
-        super().__init__(
-            f"approval {identifier!r} was asked for by {asked_by}, which stands for the same person as this token: it is the same one, one "
-            "of them minted the other, or the same tenant's token minted both; somebody else has to approve"
-        )
-
 
 class TooManyApprovals(RingError):
     """One principal asks for more than anybody can look at."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__(f"{most} approvals that this token asked for are pending; have them approved, or withdraw some")
 
 
 class BrokenHistory(RingError):
@@ -205,11 +203,16 @@ class InvalidClaims(KeyVaultError):
 
     Attributes:
         claim: the name of the claim, or None when it is about all of them.
+        problem: what is wrong, in words that follow the claim's name.
+        index: whose claims of a batch they are, counted from 0; None if there is no batch.
     """
 
-    def __init__(self, claim: str | None, problem: str) -> None:
-        super().__init__(f"claim {claim!r} {problem}" if claim is not None else f"the claims {problem}")
+    def __init__(self, claim: str | None, problem: str, *, index: int | None = None) -> None:
+        whose = f"batch[{index}]: " if index is not None else ""
+        super().__init__(f"{whose}claim {claim!r} {problem}" if claim is not None else f"{whose}the claims {problem}")
         self.claim = claim
+        self.problem = problem
+        self.index = index
 
 
 class TokenProblem(StrEnum):

@@ -59,13 +59,13 @@ class ApprovalCommands:
             _check_scope(approval.order, by)
             planned = dual_control.approve(ring, now, identifier, by=by.id, same_person=partial(same_person, self._tokens))
             if not self._asker_is_left(approval, now):
-                why = f"was asked for by {approval.asked_by}, whose token was revoked or has expired; withdraw it, and ask anew"
-                raise ApprovalClosed(identifier, why)
+                gone = f"was asked for by {approval.asked_by}, whose token was revoked or has expired; withdraw it, and ask anew"
+                raise ApprovalClosed(f"approval {identifier!r} {gone}")
             return planned
 
         done = await self._custodian.carry_out(scope, plan, by=by.id, command=command, fingerprint=f"approve {identifier}")
         if done.outcome is Outcome.WITHDRAWN:
-            raise ApprovalClosed(identifier, f"makes no sense any more, so it was withdrawn: {done.warning}")
+            raise ApprovalClosed(f"approval {identifier!r} makes no sense any more, so it was withdrawn: {done.warning}")
         if done.outcome is Outcome.POLICY_CHANGED:
             await self._custodian.settle(scope)
         return done
