@@ -42,6 +42,10 @@ class Outcome(StrEnum):
     """Another policy holds."""
     SCHEDULED = "scheduled"
     """What was due was done."""
+    PENDING = "pending"
+    """It takes a second person, who has not approved yet: nothing was done."""
+    WITHDRAWN = "withdrawn"
+    """An approval can't be given any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class Plan:
         outcome: what it comes to, if all goes well.
         kid: whom it is about; None when the key does not exist yet.
         warning: whom it may break, in words for people, or None.
+        first: what is recorded before anything is done, whatever becomes of the actions.
+        approval: the id of the approval that it is about, or None.
         best_effort: what the key store can't do now is left to the next `due` (the rest still happens), instead of failing it all.
     """
 
@@ -72,6 +78,8 @@ class Plan:
     actions: tuple[Action, ...] = ()
     kid: str | None = None
     warning: str | None = None
+    first: tuple[KeyEvent, ...] = ()
+    approval: str | None = None
     best_effort: bool = False
 
     @property
@@ -94,7 +102,9 @@ class Plan:
             created: the keys that now exist in the store; creations that are not in it did not happen.
             destroyed: the destructions that happened.
         """
-        events: list[KeyEvent] = []
+        events: list[KeyEvent] = list(self.first)
+        for event in self.first:
+            ring = ring.apply(event)
         if self.outcome is Outcome.POLICY_CHANGED:
             events.append(PolicyChanged(at=self.at, policy=self.policy))
         for action in self.actions:

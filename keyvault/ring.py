@@ -7,8 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any, Self, assert_never
 
+from keyvault.approval import Approval, ApprovalState
+from keyvault.approvals import Approvals
 from keyvault.errors import BrokenHistory, UnknownKid
 from keyvault.events import (
+    ApprovalGiven,
+    ApprovalRequested,
+    ApprovalWithdrawn,
     JwksFetched,
     KeyActivated,
     KeyCompromised,
@@ -46,6 +51,7 @@ class Ring:
         fetches: which of them were seen to fetch the standby, and when, in epoch milliseconds.
         tried: by which other algorithms attempts may have created keys with ordinals that are still to come.
         leftovers: the names of keys in the store that such attempts may have left, and that no key of the ring can get any more.
+        approvals: what was asked for and takes a second person.
         requested: what a wave asks of it, until a key becomes active. No key event tells of it: the wave does, once for all its rings.
     """
 
@@ -57,6 +63,7 @@ class Ring:
     fetches: tuple[JwksFetched, ...] = ()
     tried: tuple[Tried, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
+    approvals: Approvals = Approvals()  # noqa: RUF009 (a frozen value)
     requested: Request | None = None
 
     @classmethod
@@ -161,7 +168,7 @@ class Ring:
                 left = (one for one in self.leftovers if (one.ordinal, one.algorithm) != (ordinal, algorithm))
                 return replace(self, leftovers=tuple(left))
             case PolicyChanged():
-                ring = replace(self, policy=event.policy)
+                ring = replace(self, policy=event.policy, approvals=self.approvals.policy_changed(event.at))
                 if event.policy.algorithm is not self.policy.algorithm:
                     alone = self.active is None and self.standby is None
                     ring = replace(ring, tried=changed(self.tried, self.policy.algorithm, self.next_ordinal, alone=alone))
@@ -179,6 +186,12 @@ class Ring:
                 )
             case JwksFetched():
                 return replace(self, fetches=(*self.fetches, event))
+            case ApprovalRequested():
+                return replace(self, approvals=self.approvals.ask(Approval(event.id, event.order, event.asked_by, event.at, event.until)))
+            case ApprovalGiven():
+                return replace(self, approvals=self.approvals.close(event.id, ApprovalState.GIVEN, event.at, event.given_by))
+            case ApprovalWithdrawn(withdrawn_by=by, reason=why):
+                return replace(self, approvals=self.approvals.close(event.id, ApprovalState.WITHDRAWN, event.at, by, why))
             case _:
                 assert_never(event)
 

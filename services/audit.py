@@ -27,7 +27,7 @@ _NO_NEWS: Final = frozenset({"notice_claimed"})
 
 _CATEGORIES: Final = (
     *((prefix, "iam") for prefix in ("token_", "tenant_")),
-    *((prefix, "configuration") for prefix in ("key_", "policy_", "relying_party_", "notice_")),
+    *((prefix, "configuration") for prefix in ("key_", "policy_", "relying_party_", "notice_", "approval_")),
 )
 _FAILURES: Final = frozenset({"notice_failed", "notice_abandoned"})
 

@@ -17,6 +17,7 @@ from services.engines import alone, open_index, open_log, open_store
 from services.errors import AlreadyRunning
 from services.events.ingest import Ingest
 from services.events.search import Search
+from services.keys.approval_commands import ApprovalCommands
 from services.keys.custodian import Commands, Custodian
 from services.keys.fetches import Fetches
 from services.keys.publication import Publication
@@ -107,6 +108,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             rings=rings,
             custodian=custodian,
             hearing=parts.hearing(control, settings, stack),
+            approvals=ApprovalCommands(custodian, tokens),
             notices=notices,
             outbound=outbound,
             publication=Publication(tenants, rings, fetches, settings.issuer_base),

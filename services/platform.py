@@ -10,6 +10,7 @@ from services.access.tokens import Tokens
 from services.audit import Audit
 from services.events.ingest import Ingest
 from services.events.search import Search
+from services.keys.approval_commands import ApprovalCommands
 from services.keys.custodian import Custodian
 from services.keys.hearing import Hearing
 from services.keys.publication import Publication
@@ -51,6 +52,7 @@ class Platform:
     rings: Rings
     custodian: Custodian
     hearing: Hearing
+    approvals: ApprovalCommands
     notices: Notices
     outbound: Outbound
     publication: Publication

@@ -162,9 +162,16 @@ class SteppedLog(EventLog):
         return await self._log.partition_of(stream, key)
 
     def follow(
-        self, stream: str, group: str | None, *, start: Mapping[int, int] | None = None, max_records: int = 1000, max_bytes: int = 4 << 20
+        self,
+        stream: str,
+        group: str | None,
+        *,
+        start: Mapping[int, int] | None = None,
+        max_records: int = 1000,
+        max_bytes: int = 4 << 20,
+        pace: float = 0.0,
     ) -> Subscription:
-        return self._log.follow(stream, group, start=start, max_records=max_records, max_bytes=max_bytes)
+        return self._log.follow(stream, group, start=start, max_records=max_records, max_bytes=max_bytes, pace=pace)
 
     async def close(self) -> None:
         await self._log.close()

@@ -9,6 +9,7 @@ import typer
 import yaml
 
 from services.cli.app import Json
+from services.cli.approvals import told_to_wait
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, printable
 from services.errors import Invalid
@@ -47,16 +48,21 @@ def apply(
     steps = [step for tenant, desired in wanted.items() for step in _plan(client, tenant, desired, present.get(tenant))]
     answers = [client.ask("PUT", step.path, json=step.body) if not dry_run else {} for step in steps]
     warnings = [answer.get("warnings", []) for answer in answers]
+    waiting = [answer if answer.get("outcome") == "pending" else None for answer in answers]
     if json:
         print_json(
             [
-                {"tenant": step.tenant, "change": step.what, "applied": not dry_run, **({"warnings": warned} if warned else {})}
-                for step, warned in zip(steps, warnings, strict=True)
+                {"tenant": step.tenant, "change": step.what, "applied": not dry_run and waits is None}
+                | ({"approval": waits["id"]} if waits is not None else {})
+                | ({"warnings": warned} if warned else {})
+                for step, waits, warned in zip(steps, waiting, warnings, strict=True)
             ]
         )
     else:
-        for step, warned in zip(steps, warnings, strict=True):
+        for step, waits, warned in zip(steps, waiting, warnings, strict=True):
             out.print(f"{step.tenant}: {step.what}", soft_wrap=True)
+            if waits is not None:
+                out.print(printable(told_to_wait(step.tenant, waits)), soft_wrap=True)
             for warning in warned:
                 out.print(printable(f"{step.tenant}: warning: {warning}"), soft_wrap=True)
         out.print(f"{len(wanted)} files, {len(steps)} changes{' to make' if dry_run else ''}")

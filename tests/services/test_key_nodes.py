@@ -54,7 +54,8 @@ async def settle(here: Node) -> None:
 
 
 async def sign(here: Node) -> str:
-    return await here.custodian.sign(ACME, {"sub": "user"}, "https://test")
+    [signed] = await here.custodian.sign(ACME, [{"sub": "user"}], "https://test")
+    return signed.token
 
 
 class KeyNodes(RuleBasedStateMachine):
