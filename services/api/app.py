@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from services.api import console, events, keys, notices, operations, problems, relying_parties, search_user, tenants, tokens, waves
+from services.api.measured import Measured
 from services.api.openapi import describe_errors
 from services.api.published import Asgi, PublishedFirst
 from services.api.too_large import TooLargeAsProblem
@@ -46,4 +47,4 @@ async def _home() -> RedirectResponse:
 
 def application(platform: Platform) -> Asgi:
     """The whole application."""
-    return PublishedFirst(TooLargeAsProblem(api(platform)), platform.publication, platform.now)
+    return PublishedFirst(Measured(TooLargeAsProblem(api(platform))), platform.publication, platform.now)

@@ -10,8 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
+from dashboards.metrics import KEY_EVENTS, SIGN_FAILURES, SIGN_SECONDS
 from keyvault import commands, events
 from keyvault.due import due
+from keyvault.errors import KeyStoreError, NoActiveKey
 from keyvault.keeper import Keeper
 from keyvault.key_store import KeyStore
 from keyvault.plan import Outcome, Plan
@@ -19,7 +21,6 @@ from keyvault.policy import Policy
 from keyvault.ring import Ring
 from keyvault.signing import sign_token
 from services.errors import Invalid, Reused
-from services.keys.metrics import KEY_EVENTS, SIGN_SECONDS
 from services.keys.rings import Rings, control_event, key_event
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlEvent, ControlLog, Projection
@@ -161,7 +162,8 @@ class Custodian:
         started = perf_counter()
         while True:
             ring = self._rings.of(scope.tenant)
-            token = await sign_token(self._store, scope, ring, claims, issuer=issuer, now=self._now())
+            with SIGN_FAILURES.count_exceptions((KeyStoreError, NoActiveKey)):
+                token = await sign_token(self._store, scope, ring, claims, issuer=issuer, now=self._now())
             key, after = ring.active, self._rings.of(scope.tenant)
             # Reported as compromised while the key store signed: nobody may get this token.
             if key is not None and after.find(key.kid).compromised_at is None:
