@@ -15,6 +15,7 @@ from services.audit import Audit, AuditProcessor
 from services.engines import alone, open_index, open_log, open_store
 from services.errors import AlreadyRunning
 from services.events.ingest import Ingest
+from services.events.live_tails import LiveTails
 from services.events.search import Search
 from services.keys.custodian import Commands, Custodian
 from services.keys.fetches import Fetches
@@ -114,7 +115,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             processor=processor,
             catch_up=catch_up,
             runner=runner,
-            search=Search(index, processor, installation.cursor_key),
+            search=(search := Search(index, processor, installation.cursor_key)),
+            live_tails=LiveTails(search),
             ingest=Ingest(log, sources.map),
             audit=Audit(log),
         )

@@ -9,6 +9,7 @@ from keyvault.key_store import KeyStore
 from services.access.tokens import Tokens
 from services.audit import Audit
 from services.events.ingest import Ingest
+from services.events.live_tails import LiveTails
 from services.events.search import Search
 from services.keys.custodian import Custodian
 from services.keys.publication import Publication
@@ -57,6 +58,7 @@ class Platform:
     catch_up: CatchUp
     runner: Runner
     search: Search
+    live_tails: LiveTails
     ingest: Ingest
     audit: Audit
 
