@@ -12,6 +12,7 @@ from services.cli import (
     ask,
     backup,
     doctor,
+    export,
     ingest,
     keys,
     master_key,
@@ -30,7 +31,7 @@ from streams.errors import StreamsError
 
 __all__ = ["app", "main"]
 
-for part in (serve, worker, ingest, ask, keys, relying_parties, tenants, apply, replay, backup, master_key, operator_token, doctor):
+for part in (serve, worker, ingest, ask, export, keys, relying_parties, tenants, apply, replay, backup, master_key, operator_token, doctor):
     part.register(app)
 
 
