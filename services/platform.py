@@ -11,6 +11,7 @@ from services.audit import Audit
 from services.events.ingest import Ingest
 from services.events.live_tails import LiveTails
 from services.events.search import Search
+from services.events.slots import Slots
 from services.keys.custodian import Custodian
 from services.keys.publication import Publication
 from services.keys.rings import Rings
@@ -59,6 +60,7 @@ class Platform:
     runner: Runner
     search: Search
     live_tails: LiveTails
+    exports: Slots
     ingest: Ingest
     audit: Audit
 

@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 
 from services.api import (
     console,
+    event_export,
     event_tail,
     events,
     keys,
@@ -44,8 +45,8 @@ def api(platform: Platform) -> FastAPI:
     )
     app.state.platform = platform
     problems.install(app)
-    # In this order: the path of one event would take that of the tail for an id.
-    for part in (tenants, search_user, tokens, event_tail, events, keys, relying_parties, notices, waves, operations):
+    # In this order: the path of one event would take those of the tail and the export for ids.
+    for part in (tenants, search_user, tokens, event_tail, event_export, events, keys, relying_parties, notices, waves, operations):
         app.include_router(part.router)
     console.install(app, platform)
     app.add_api_route("/", _home, include_in_schema=False)

@@ -9,9 +9,12 @@ from urllib.parse import urlencode
 import msgspec
 from fastapi import Depends, Query, Request, Response
 
+from services.access.principal import Principal
 from services.access.scopes import Scope
 from services.api.edge import needs
+from services.errors import Unauthenticated
 from services.events.search import Question
+from services.platform import Platform
 from streams.scope import TenantScope
 from streams.search_index import Hit
 
@@ -53,6 +56,18 @@ async def question(
 Asked = Annotated[Question, Depends(question)]
 """The question of the query parameters."""
 Limit = Annotated[int, Query(ge=1, le=1000, description="Events of one page at most")]
+
+
+def still(running: Platform, by: Principal, scope: TenantScope) -> None:
+    """Returns if an answer that is under way may go on.
+
+    Raises:
+        Refused: the token has expired or was revoked, or the tenant was deleted.
+    """
+    holder = running.tokens.by_id(by.id.partition(":")[2], running.now())
+    if holder is None:
+        raise Unauthenticated("the token of this answer has expired or was revoked; ask again with another one")
+    holder.enter(scope.tenant, Scope.EVENTS_READ, running.tenants.exists)
 
 
 def page_of(request: Request, hits: Iterable[Hit], following: str | None, fresh: str) -> Response:

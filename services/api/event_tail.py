@@ -12,12 +12,11 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.sse import format_sse_event
 
 from services.access.principal import Principal
-from services.access.scopes import Scope
 from services.api import problems
-from services.api.asking import EVENTS, Asked, Limit, Reader, details_of, page_of
+from services.api.asking import EVENTS, Asked, Limit, Reader, details_of, page_of, still
 from services.api.edge import ThePlatform, ThePrincipal, client_ip
 from services.api.streamed import PART_BYTES, Streamed
-from services.errors import Invalid, Refused, Unauthenticated
+from services.errors import Invalid, Refused
 from services.events.live_tails import News
 from services.events.search import Question
 from services.events.tail import Tail, is_bare
@@ -74,7 +73,7 @@ async def tail(
     if "limit" in request.query_params:
         raise Invalid("`limit` is for pages; a stream goes on for as long as somebody listens")
     going_on = last_event_id if last_event_id is not None else after
-    return await live(request, running, scope, asked, by, going_on, lambda: _check(running, by, scope))
+    return await live(request, running, scope, asked, by, going_on, lambda: still(running, by, scope))
 
 
 async def live(
@@ -116,18 +115,6 @@ async def live(
         # Nginx would hold back what is small otherwise.
         return Streamed(_frames(following, begun, first, news), held.pop_all(), media_type=_STREAM, headers={"X-Accel-Buffering": "no"})
     raise AssertionError("the stack swallows nothing")
-
-
-def _check(running: Platform, by: Principal, scope: TenantScope) -> None:
-    """Returns if the stream may go on.
-
-    Raises:
-        Refused: the token has expired or was revoked, or the tenant was deleted.
-    """
-    holder = running.tokens.by_id(by.id.partition(":")[2], running.now())
-    if holder is None:
-        raise Unauthenticated("the token of this stream has expired or was revoked; connect again with another one, and the last id")
-    holder.enter(scope.tenant, Scope.EVENTS_READ, running.tenants.exists)
 
 
 async def _frames(tail: Tail, begun: str, first: News, news: AsyncGenerator[News, None]) -> AsyncGenerator[bytes, None]:

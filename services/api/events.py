@@ -1,4 +1,4 @@
-"""Routes of a tenant's events: search, one, counts, export, ingest."""
+"""Routes of a tenant's events: search, one, counts, ingest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 
 from services.access.scopes import Scope
 from services.api.asking import EVENTS, Asked, Limit, Reader, details_of, page_of
@@ -74,26 +74,6 @@ async def counts(
     details = details_of(asked, by=by, interval=interval, found=total)
     await running.audit.record(scope, "events_counted", by_principal, now, details=details, ip=client_ip(request))
     return CountsAnswer(total=total, buckets=buckets, indexed_up_to=fresh)
-
-
-@router.get("/v1/tenants/{tenant}/events/export", summary="Exports events as NDJSON")
-async def export(
-    request: Request,
-    scope: Reader,
-    asked: Asked,
-    running: ThePlatform,
-    by: ThePrincipal,
-    format: Annotated[Literal["ecs"], Query(description="The fields' names: flat ECS")] = "ecs",  # noqa: A002 -- the API's name
-) -> StreamingResponse:
-    """Every event that the question finds, one a line, in the order of the log, up to the moment of the request.
-
-    An export that fails midway ends without its last chunk, which HTTP clients report as an error.
-    """
-    now = running.now()
-    events = await running.search.export(scope, asked, now=now)
-    await running.audit.record(scope, "events_exported", by, now, details=details_of(asked, format=format), ip=client_ip(request))
-    headers = {"Content-Disposition": f'attachment; filename="{scope.tenant}-events.ndjson"', "Cache-Control": "no-store"}
-    return StreamingResponse(events, media_type="application/x-ndjson", headers=headers)
 
 
 @router.get("/v1/tenants/{tenant}/events/{event_id:path}", summary="Shows one event")

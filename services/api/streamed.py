@@ -11,6 +11,8 @@ import structlog
 from fastapi.responses import StreamingResponse
 
 from services.api.published import AsgiScope, Message, Receive, Send
+from services.errors import Refused
+from streams.errors import StreamsError
 
 STALLED_SECONDS: Final = 60.0
 """How long a client may take nothing at all. Then it is cut off: what it holds up may be wanted by others."""
@@ -55,3 +57,5 @@ class Streamed(StreamingResponse):
             except Stalled:
                 # Ended without the last part, so the server closes the connection, and the client knows that something is missing.
                 _log.info("stalled_client_cut_off", path=scope["path"], seconds=STALLED_SECONDS)
+            except (Refused, StreamsError) as error:
+                _log.warning("answer_broken_off", path=scope["path"], error=str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httpx
 
@@ -19,6 +19,13 @@ _SILENCE_SECONDS: Final = 45.0
 _MOST_SECONDS: Final = 10.0
 _FOR_A_WHILE: Final = frozenset({429, 502, 503, 504})
 """Answers after which it is worth trying again."""
+
+
+class Body(NamedTuple):
+    """An answer that is still coming: its headers, by names in lower case, and its body part by part."""
+
+    headers: Mapping[str, str]
+    parts: Iterator[bytes]
 
 
 class Client:
@@ -51,14 +58,14 @@ class Client:
             return answer.json() if answer.content else None
 
     @contextmanager
-    def stream(self, path: str, params: Mapping[str, Any]) -> Iterator[Iterator[bytes]]:
-        """The answer's body, part by part."""
+    def stream(self, path: str, params: Mapping[str, Any]) -> Iterator[Body]:
+        """An answer of any length."""
         given = {name: value for name, value in params.items() if value not in {None, ""}}
         with self._errors(), self._client.stream("GET", path, params=given) as answer:
             if answer.is_error:
                 answer.read()
             _check(answer)
-            yield answer.iter_bytes()
+            yield Body(answer.headers, _whole(answer))
 
     def follow(self, path: str, params: Mapping[str, Any], told: Callable[[str], None]) -> Iterator[Frame]:
         """A stream of events that is connected again whenever it is cut, behind the last event: none is lost, and none comes twice.
@@ -122,6 +129,13 @@ class Client:
 
     def _away(self, error: httpx.TransportError) -> ServiceError:
         return ServiceError(f"no service answers at {self._url} ({error}); start it with `tenantry serve`, or set TENANTRY_URL")
+
+
+def _whole(answer: httpx.Response) -> Iterator[bytes]:
+    try:
+        yield from answer.iter_bytes()
+    except httpx.TransportError as error:
+        raise ServiceError(f"the answer was cut off ({error}), so it is not whole; ask again") from error
 
 
 def _check(answer: httpx.Response) -> None:

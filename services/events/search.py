@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from services.errors import Invalid
 from services.events.cursor import Seal
+from services.events.export import Export
 from services.events.tail import LATEST, Tail, beginning, is_bare
 from streams import position as positions
 from streams.errors import QueryError
@@ -22,7 +23,6 @@ from streams.query.tree import And, Query, TimeRange
 from streams.scope import TenantScope
 from streams.search_index import Histogram, Hit, Place, SearchIndex, Sort, Values, last_page
 
-_EXPORT_PAGE: Final = 1000
 _INTERVAL: Final = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS: Final = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
@@ -112,11 +112,15 @@ class Search:
             place = await self.complete_up_to(scope) if after == LATEST else beginning(after)
         return Tail(self._index, scope, question.query(now), now=now, place=place, seal=seal)
 
-    async def export(self, scope: TenantScope, question: Question, *, now: int) -> AsyncIterator[bytes]:
-        """All events in the order of the log, up to now, as documents; of any length in constant memory."""
-        query = question.query(now)
+    async def export(self, scope: TenantScope, question: Question, *, now: int) -> Export:
+        """All events up to now, in the order of the log.
+
+        Raises:
+            QueryError: the question is not right.
+        """
+        tail = await self.tailing(scope, question, now=now, after="")
         upto = await self.complete_up_to(scope)
-        return self._export(scope, query, upto)
+        return Export(tail, upto, await self._index.count(scope, question.query(now)))
 
     async def one(self, scope: TenantScope, event_id: str) -> Hit | None:
         """The event with this id, or None."""
@@ -170,12 +174,6 @@ class Search:
                 await self._index.refresh(scope)
                 self._visible[scope.tenant] = upto
         return upto
-
-    async def _export(self, scope: TenantScope, query: Query, upto: int) -> AsyncIterator[bytes]:
-        after = positions.BEGINNING
-        while hits := await self._index.tail(scope, query, after=after, upto=upto, limit=_EXPORT_PAGE):
-            yield b"\n".join(hit.document for hit in hits) + b"\n"
-            after = hits[-1].position
 
 
 def moment(name: str, text: str, now: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import pty
@@ -188,3 +189,44 @@ async def test_examples_stay_on_lines_of_their_own(here: Service) -> None:
     shown = (await here.run("search", "--help")).out
     assert "Examples:\n" in shown
     assert any(line.strip().startswith("tenantry search globex") for line in shown.splitlines())
+
+
+def names(directory: Path) -> list[str]:
+    """Of the files there."""
+    return sorted(path.name for path in directory.iterdir())
+
+
+async def test_an_export_becomes_a_file_when_it_is_whole(here: Service, tmp_path: Path) -> None:
+    await send(here, "x1", "x2", actor={"alternateId": "=1+1"})
+    await here.settled()
+    q = "event.id:x1 OR event.id:x2"
+    for name, beginning in (("a.ndjson", b"{"), ("a.csv", b'\xef\xbb\xbf"timestamp"'), ("a.parquet", b"PAR1"), ("plain", b"{")):
+        file = tmp_path / name
+        told = (await here.run("export", "acme", q, "--output", str(file), "--json")).json
+        content = file.read_bytes()
+        assert content.startswith(beginning)
+        assert (told["bytes"], told["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+        assert told["events"] == (None if name == "a.parquet" else 2)
+        assert file.stat().st_mode & 0o777 == 0o600, "it has other people's names in it"
+    assert names(tmp_path) == ["a.csv", "a.ndjson", "a.parquet", "plain"]
+    refused = await here.run("export", "acme", "--output", str(tmp_path / "a.csv"))
+    assert (refused.code, "--replace" in refused.err) == (1, True)
+    assert "2 events" in (await here.run("export", "acme", q, "--output", str(tmp_path / "a.csv"), "--replace")).out
+    wrong = await here.run("export", "acme", "user.nam:x", "--output", str(tmp_path / "b.csv"))
+    assert (wrong.code, (tmp_path / "b.csv").exists()) == (1, False)
+
+
+async def test_an_export_to_a_terminal_is_shown_and_not_obeyed(here: Service) -> None:
+    await send(here, "shown", actor={"alternateId": "\x1b]0;owned\x07\x9b31m\u202eadmin"})
+    await here.settled()
+    for format_ in ("ndjson", "csv"):
+        shown = await asyncio.to_thread(at_a_terminal, here, "export", "acme", "event.id:shown", "--format", format_)
+        assert "admin" in shown
+        assert all(line.isprintable() for line in re.split(r"\r?\n", shown))
+
+
+async def test_an_export_shows_how_far_it_has_come_where_somebody_sees_it(here: Service, tmp_path: Path) -> None:
+    asked = ["export", "acme", "--output", str(tmp_path / "events.csv")]
+    assert "exporting" in await asyncio.to_thread(at_a_terminal, here, *asked)
+    piped = await here.run(*asked, "--replace")
+    assert piped.err == ""
