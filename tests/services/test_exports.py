@@ -239,17 +239,17 @@ async def test_nobody_exports_anothers_events(globex: Site) -> None:
 async def test_each_tenant_has_so_many_exports(globex: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     slots = Slots("exports", per_tenant=1, in_all=1)
     object.__setattr__(globex.platform, "exports", slots)
-    tail, may_go_on = globex.platform.index.tail, asyncio.Event()
+    tail, begun, may_go_on = globex.platform.index.tail, asyncio.Event(), asyncio.Event()
 
     async def waiting(*args: Any, **kwargs: Any) -> Sequence[Hit]:
+        begun.set()
         await may_go_on.wait()
         return await tail(*args, **kwargs)
 
     monkeypatch.setattr(globex.platform.index, "tail", waiting)
     first = asyncio.create_task(exported(globex))
     async with asyncio.timeout(PATIENCE):
-        while not slots.taken:  # noqa: ASYNC110 -- nothing tells
-            await asyncio.sleep(0.01)
+        await begun.wait()
     refused = await globex.operator.get("/v1/tenants/globex/events/export")
     assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (429, "too-many")
     assert refused.headers["retry-after"]
