@@ -15,9 +15,7 @@ KEY_EVENTS: Final = Counter("tenantry_key_events_total", "What happened to keys,
 ROTATIONS_DUE: Final = Gauge("tenantry_rotations_due", "Tenants whose key ring needs something that has not been done yet")
 SIGN_SECONDS: Final = Histogram("tenantry_sign_seconds", "Time to sign the tokens of one request")
 TOKENS_SIGNED: Final = Counter("tenantry_tokens_signed_total", "Tokens that were signed and given out, on this node")
-SIGN_FAILURES: Final = Counter(
-    "tenantry_sign_failures_total", "Requests to sign that failed, since the key store or the key was away"
-)
+SIGN_FAILURES: Final = Counter("tenantry_sign_failures_total", "Requests to sign that failed, since the key store or the key was away")
 TENANTS: Final = Gauge("tenantry_tenants", "Tenants")
 WITHOUT_ACTIVE_KEY: Final = Gauge("tenantry_tenants_without_active_key", "Tenants for whom no key signs")
 WITHOUT_PUBLISHED_KEY: Final = Gauge("tenantry_tenants_without_published_key", "Tenants whose JWKS has no key")

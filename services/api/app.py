@@ -11,6 +11,8 @@ from fastapi_offline import FastAPIOffline
 from services.api import (
     approvals,
     console,
+    event_export,
+    event_tail,
     events,
     keys,
     notices,
@@ -47,7 +49,9 @@ def api(platform: Platform) -> FastAPI:
     )
     app.state.platform = platform
     problems.install(app)
-    for part in (signing, tenants, search_user, tokens, events, keys, relying_parties, approvals, notices, waves, operations):
+    # In this order: the path of one event would take those of the tail and the export for ids.
+    logs = (event_tail, event_export, events)
+    for part in (signing, tenants, search_user, tokens, *logs, keys, relying_parties, approvals, notices, waves, operations):
         app.include_router(part.router)
     console.install(app, platform)
     app.add_api_route("/", _home, include_in_schema=False)
