@@ -22,6 +22,7 @@ from services.tenants.forgetting import Forgetting
 from services.tenants.search_user import SearchUsers
 from services.tenants.sources import Sources
 from services.tenants.tenant import Tenants
+from services.usage.sums import UsageSums
 from streams.control_log import ControlLog
 from streams.event_log import EventLog
 from streams.processors.catch_up import CatchUp
@@ -57,6 +58,7 @@ class Platform:
     catch_up: CatchUp
     runner: Runner
     search: Search
+    usage: UsageSums
     ingest: Ingest
     audit: Audit
 

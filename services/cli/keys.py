@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli import waves
+from services.cli import blast_radius, waves
 from services.cli.app import Json, Tenant
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, print_table, printable
@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.add_typer(keys, name="keys")
     waves.register(keys)
+    blast_radius.register(keys)
 
 
 @keys.command("list")
@@ -74,8 +75,13 @@ def activate_(tenant: Tenant, kid: Kid, json: Json = False) -> None:
 
 @keys.command()
 def compromise(tenant: Tenant, kid: Kid, reason: Reason, json: Json = False) -> None:
-    """Takes a key out of the JWKS at once: tokens that it signed are no longer accepted."""
-    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "compromise"), json={"reason": reason}), json)
+    """Takes a key out of the JWKS at once: tokens that it signed are no longer accepted. Says who may still accept them, and until when."""
+    answer = Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "compromise"), json={"reason": reason})
+    radius = None if json else answer.pop("blast_radius", None)
+    _show(answer, json)
+    if radius is not None:
+        out.print()
+        blast_radius.show(radius)
 
 
 def _show(answer: dict[str, Any], json: bool) -> None:

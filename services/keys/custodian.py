@@ -21,6 +21,7 @@ from keyvault.signing import SignedToken, sign_tokens
 from services.errors import Invalid, Reused
 from services.keys.metrics import KEY_EVENTS, SIGN_SECONDS, TOKENS_SIGNED
 from services.keys.rings import Rings, control_event, key_event
+from services.keys.usage import UsageCounter
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlEvent, ControlLog, Projection
 from streams.event_log import CONTROL, EventLog
@@ -82,7 +83,15 @@ class Custodian:
     """Plans on the newest ring, has the key store do its part, and appends the events if nobody else changed the ring meanwhile."""
 
     def __init__(
-        self, log: EventLog, control: ControlLog, rings: Rings, seen: Commands, tenants: Tenants, store: KeyStore, now: Callable[[], int]
+        self,
+        log: EventLog,
+        control: ControlLog,
+        rings: Rings,
+        seen: Commands,
+        tenants: Tenants,
+        store: KeyStore,
+        now: Callable[[], int],
+        usage: UsageCounter | None = None,
     ) -> None:
         self._log = log
         self._control = control
@@ -92,6 +101,7 @@ class Custodian:
         self._keeper = Keeper(store)
         self._store = store
         self._now = now
+        self._usage = usage
 
     async def settle(self, scope: TenantScope) -> None:
         """Does what is due now. What the key store can't do now stays due."""
@@ -168,6 +178,9 @@ class Custodian:
             # From here on they are given out.
             SIGN_SECONDS.observe(perf_counter() - started)
             TOKENS_SIGNED.inc(len(signed))
+            if self._usage is not None:
+                for one in signed:
+                    self._usage.count(scope, one.kid, one.claims, one.expires_at)
             return signed
 
     async def _command(self, scope: TenantScope, planning: Planning, by: str, command: str | None, fingerprint: str) -> Done:
