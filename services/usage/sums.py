@@ -24,7 +24,8 @@ from streams.segment import segments
 _log = structlog.get_logger(__name__)
 MANY: Final = 200
 """Notes after which their sum is written down: with one every five minutes, that is after most of a day."""
-_PAGE: Final = 1000
+_PAGE: Final = 200
+"""Notes that are read together: some thirty milliseconds of work, after which others on the event loop get a turn."""
 _SECONDS: Final = 2.0
 
 

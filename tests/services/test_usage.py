@@ -14,6 +14,7 @@ from keyvault.durations import HOUR
 from keyvault.usage import MOST_CLIENTS, Usage
 from services.clockwork import Clockwork
 from services.keys.usage import UsageCounter, secret_of_subjects
+from services.usage import keeping as keeping_module
 from services.usage import sums
 from services.usage.journal import Journal
 from services.usage.keeping import keeping
@@ -232,10 +233,21 @@ async def test_a_key_that_signs_no_more_is_written_down_at_once(acme: Site) -> N
     async with node.running():
         node.sign(5)
         await acme.operator.post(f"/v1/tenants/acme/keys/{kid}/compromise", json={"reason": "a test"})
-        async with acme.platform.log.follow(TENANT_LOG, None, start={}) as waking:
+        async with acme.platform.log.follow(TENANT_LOG, None) as waking:
             while not await noted(acme):
                 await waking.next(0.05)
         assert [(note.kid, note.usage.signatures) for note in await noted(acme)] == [(kid, 5)]
+
+
+async def test_every_period_it_is_written_down_and_after_many_notes_summed_up(acme: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping_module, "PERIOD_SECONDS", 1)
+    monkeypatch.setattr(keeping_module, "MANY", 1)
+    monkeypatch.setattr(sums, "MANY", 1)
+    node = Node(acme)
+    async with node.running(), asyncio.timeout(60), acme.platform.log.follow(TENANT_LOG, None) as waking:
+        while not any(note.upto is not None for note in await noted(acme)):
+            node.sign()  # a note that is not indexed yet when its turn comes is in the next sum
+            await waking.next(0.1)
 
 
 async def test_of_a_deleted_tenant_nothing_is_written_down(acme: Site) -> None:
