@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -228,6 +228,33 @@ async def test_what_can_not_be_written_down_now_is_kept(acme: Site) -> None:
     assert (await node.sums().of(ACME, kid_of(acme))).signatures == 7
 
 
+class Late:
+    """A log that answers late: what was appended can be read long before."""
+
+    def __init__(self, log: EventLog, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        self._log = log
+        self._meanwhile = meanwhile
+
+    async def append(self, records: Sequence[NewRecord]) -> Sequence[Record]:
+        appended = await self._log.append(records)
+        await self._meanwhile()
+        return appended
+
+
+async def test_what_is_found_before_its_append_was_answered_counts_once(acme: Site) -> None:
+    seen: list[int] = []
+
+    async def look() -> None:
+        await acme.settled()
+        seen.append((await node.sums().of(ACME, kid_of(acme))).signatures)
+
+    node = Node(acme, Late(acme.platform.log, look))  # type: ignore[arg-type]
+    node.sign(7)
+    await node.journal.write()
+    await look()
+    assert seen == [7, 7]
+
+
 async def test_a_key_that_signs_no_more_is_written_down_at_once(acme: Site) -> None:
     node, kid = Node(acme), kid_of(acme)
     async with node.running():
@@ -290,6 +317,7 @@ async def test_after_many_notes_their_sum_is_written_down_and_read_instead(acme:
     second = await acme.platform.usage.of(ACME, kid_of(acme))
     assert (read(), second.signatures, second.subjects.estimate()) == (2, 15, 1), "the sum, and the note after it"
     assert second.clients == {**first.clients, "late": 1}
+    assert (await node.sums().of(ACME, kid_of(acme))).signatures == 15, "also for who has written some of what was summed up"
     [written] = [note for note in await noted(acme) if note.upto is not None]
     assert written.usage == first
 
