@@ -27,8 +27,8 @@ async def test_what_two_nodes_sign_is_summed_up_and_a_subject_of_both_counts_onc
         [kid] = [key.kid for key in one.platform.rings.of("acme").keys if key.activated_at is not None]
         async with start(Settings(data=tmp_path / "two", process=False, **shared)) as two:
             for subject in ("ada", "bob"):
-                await one.platform.custodian.sign(ACME, {"client_id": "web", "sub": subject}, ISSUER)
-                await two.custodian.sign(ACME, {"client_id": "app", "sub": subject}, ISSUER)
+                await one.platform.custodian.sign(ACME, [{"client_id": "web", "sub": subject}], ISSUER)
+                await two.custodian.sign(ACME, [{"client_id": "app", "sub": subject}], ISSUER)
             # The one hears of the report through the log, and writes down what it has counted: nobody waits for the end of a period.
             await two.custodian.compromise(ACME, kid, reason="a laptop was stolen", by="test", command=None)
             await one.platform.control.catch_up()
