@@ -103,6 +103,13 @@ async def test_tokens_are_counted_at_once_by_key_client_and_time(acme: Site) -> 
     assert before + HOUR - 1000 <= counted.last_expiry <= acme.platform.now() + HOUR
 
 
+async def test_each_token_of_a_batch_is_counted_and_none_of_a_refused_one(acme: Site) -> None:
+    url, claims = "/v1/tenants/acme/tokens/sign", [{"azp": "web"}, {"azp": "app"}, {"azp": "web"}]
+    assert (await acme.operator.post(url, json={"batch": claims})).status_code == 200
+    assert (await acme.operator.post(url, json={"batch": [*claims, {"iss": "https://evil.example"}]})).status_code == 400
+    assert (await usage(acme))["clients"] == [{"id": "web", "signatures": 2}, {"id": "app", "signatures": 1}]
+
+
 async def test_a_key_that_has_signed_nothing_has_nothing(acme: Site) -> None:
     found = await usage(acme)
     assert (found["signatures"], found["clients"], found["last_expiry"]) == (0, [], None)
