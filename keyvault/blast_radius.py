@@ -141,7 +141,7 @@ def _latest_expiry(key: Key, policy: Policy, now: int) -> int | None:
     if key.publish_until is not None:
         return key.publish_until
     signed_until = now if key.compromised_at is None else key.compromised_at
-    return signed_until + key.token_lifetime + policy.clock_skew
+    return signed_until + policy.kept(key.token_lifetime)
 
 
 def _exposure(party: RelyingParty, policy: Policy, left_at: int, takes_over_at: int | None, now: int) -> Exposure:

@@ -14,6 +14,7 @@ import msgspec
 from keyvault.algorithms import Algorithm
 from keyvault.errors import BrokenHistory
 from keyvault.jwk import PublicJwk
+from keyvault.orders import Order
 from keyvault.policy import Policy
 from keyvault.relying_party import RelyingParty
 
@@ -83,6 +84,17 @@ class KeyDestroyed(_Event, frozen=True, kw_only=True, tag="key_destroyed"):
     kid: str
 
 
+class KeyDiscarded(_Event, frozen=True, kw_only=True, tag="key_discarded"):
+    """The key store holds nothing under this name, which the ring never used and never will (see `keyvault.leftover`).
+
+    Attributes:
+        ordinal: with tenant and algorithm it makes the name in the store.
+    """
+
+    ordinal: int
+    algorithm: Algorithm
+
+
 class PolicyChanged(_Event, frozen=True, kw_only=True, tag="policy_changed"):
     """Another policy holds from `at` on. Its durations are stored in milliseconds."""
 
@@ -112,16 +124,55 @@ class JwksFetched(_Event, frozen=True, kw_only=True, tag="jwks_fetched"):
     kid: str
 
 
+class ApprovalRequested(_Event, frozen=True, kw_only=True, tag="approval_requested"):
+    """Somebody asked for what takes a second person. Nothing has been done.
+
+    Attributes:
+        order: what is carried out once the approval is given.
+        asked_by: the principal that asked.
+        until: from when on it can't be given any more.
+    """
+
+    id: str
+    order: Order
+    asked_by: str
+    until: int
+
+
+class ApprovalGiven(_Event, frozen=True, kw_only=True, tag="approval_given"):
+    """A second person has agreed. What the order came to are the events after this one, appended with it."""
+
+    id: str
+    given_by: str
+
+
+class ApprovalWithdrawn(_Event, frozen=True, kw_only=True, tag="approval_withdrawn"):
+    """The approval can't be given any more: somebody did not want it, or the ring had changed so that it made no sense.
+
+    Attributes:
+        withdrawn_by: the principal that withdrew it, or that found it to make no sense.
+        reason: why, if somebody said so.
+    """
+
+    id: str
+    withdrawn_by: str
+    reason: str | None = None
+
+
 KeyEvent = (
     KeyPrepared
     | KeyActivated
     | KeyDeactivated
     | KeyCompromised
     | KeyDestroyed
+    | KeyDiscarded
     | PolicyChanged
     | RelyingPartyRegistered
     | RelyingPartyRemoved
     | JwksFetched
+    | ApprovalRequested
+    | ApprovalGiven
+    | ApprovalWithdrawn
 )
 
 TYPES = (
@@ -130,10 +181,14 @@ TYPES = (
     "key_deactivated",
     "key_compromised",
     "key_destroyed",
+    "key_discarded",
     "policy_changed",
     "relying_party_registered",
     "relying_party_removed",
     "jwks_fetched",
+    "approval_requested",
+    "approval_given",
+    "approval_withdrawn",
 )
 
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from dashboards.console.compromise_page import CompromisePage, reported
 from dashboards.console.frame import HOME, compromise_path
 from keyvault.errors import KeyVaultError
+from keyvault.plan import Outcome
 from services.access.scopes import Scope
 from services.api.blast_radius import radius
 from services.api.console_edge import ConsoleRoute, TheVisitor, Visitor, form_of, page_of, to
@@ -43,7 +44,10 @@ async def report(tenant: str, kid: str, request: Request, running: ThePlatform, 
         found = problem(error)
         status = found.status if found else HTTPStatus.INTERNAL_SERVER_ERROR
         return await _page(request, who, tenant, kid, reason=reason, trouble=str(error), status=status)
-    who.session.notice = reported(done.ring, kid)
+    if done.outcome is Outcome.PENDING:
+        who.session.notice = ("Asked for: the policy wants a second person's approval. The key stays in the JWKS until it is given.",)
+    else:
+        who.session.notice = reported(done.ring, kid)
     return to(compromise_path(tenant, kid))
 
 

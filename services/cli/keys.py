@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli import blast_radius, waves
+from services.cli import approvals, blast_radius, policy, waves
 from services.cli.app import Json, Tenant
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, print_table, printable
@@ -22,8 +22,10 @@ Reason = Annotated[str, typer.Option(help="Why; for the log.")]
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.add_typer(keys, name="keys")
+    policy.register(keys)
     waves.register(keys)
     blast_radius.register(keys)
+    approvals.register(keys)
 
 
 @keys.command("list")
@@ -64,13 +66,13 @@ def rotate(
     if activate and not reason:
         raise Invalid("--activate may break relying parties that have not seen the new key yet, so it needs --reason, for the log")
     body: dict[str, Any] = {"activate": True, "reason": reason} if activate else {}
-    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", "rotate"), json=body), json)
+    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", "rotate"), json=body), tenant, json)
 
 
 @keys.command("activate")
 def activate_(tenant: Tenant, kid: Kid, json: Json = False) -> None:
     """Makes a standby key the active one, once it is due."""
-    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "activate"), json={}), json)
+    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "activate"), json={}), tenant, json)
 
 
 @keys.command()
@@ -78,13 +80,13 @@ def compromise(tenant: Tenant, kid: Kid, reason: Reason, json: Json = False) -> 
     """Takes a key out of the JWKS at once: tokens that it signed are no longer accepted. Says who may still accept them, and until when."""
     answer = Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "compromise"), json={"reason": reason})
     radius = None if json else answer.pop("blast_radius", None)
-    _show(answer, json)
+    _show(answer, tenant, json)
     if radius is not None:
         out.print()
         blast_radius.show(radius)
 
 
-def _show(answer: dict[str, Any], json: bool) -> None:
+def _show(answer: dict[str, Any], tenant: str, json: bool) -> None:
     if json:
         print_json(answer)
         return
@@ -96,3 +98,5 @@ def _show(answer: dict[str, Any], json: bool) -> None:
             f"by itself it takes over at {answer['activates_at']}; --activate --reason forces it now.",
             soft_wrap=True,
         )
+    if answer.get("outcome") == "pending":
+        out.print(printable(approvals.told_to_wait(tenant, answer)), soft_wrap=True)

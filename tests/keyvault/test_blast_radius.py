@@ -151,7 +151,7 @@ def test_in_words_it_says_at_least_how_many_and_when_what_ends() -> None:
         usage.add({"client_id": "web", "sub": f"user {number % 7}"}, AT + HOUR, AT, bytes(32))
     told = " ".join(summary(blast_radius(history.ring, kid, usage, AT)))
     assert "at least 1,200 tokens for about 7 subjects and 1 client," in told
-    assert "none that was signed here is valid after 2027-01-16T09:05:00Z" in told
+    assert "none that was signed here is valid after 2027-01-16T09:10:00Z" in told
     assert "would sign that nobody had in a cache before" in told
     assert "accepted by Old, nobody knows" in told
     assert "From 2027-01-17T08:10:00Z on the others refuse them" in told
