@@ -169,6 +169,20 @@ async def test_the_console_wants_a_reason_the_scope_and_a_form_of_its_own(acme: 
     assert kid_of(acme) == kid
 
 
+async def test_where_it_takes_two_people_the_first_one_is_told_what_the_second_one_s_approval_will_do(acme: Site, team: Browser) -> None:
+    kid = kid_of(acme)
+    assert (await acme.operator.put("/v1/tenants/acme/keys/policy", json={"dual_control": ["compromise"]})).status_code == 200
+    answer = await acme.operator.post(f"/v1/tenants/acme/keys/{kid}/compromise", json={"reason": "a laptop was stolen"})
+    assert (answer.status_code, answer.json()["outcome"]) == (202, "pending")
+    assert answer.json()["blast_radius"]["state"] == "active"
+    path = f"/console/acme/keys/compromise?kid={kid}"
+    await team.open(path)
+    page = (await team.press(path, csrf=team.hidden("csrf"), expects=team.hidden("expects"), reason="another laptop")).text
+    assert "a second person" in page
+    assert "Done:" not in page
+    assert kid_of(acme) == kid
+
+
 async def test_hostile_names_are_text(acme: Site, team: Browser) -> None:
     await acme.operator.put("/v1/tenants/acme/relying-parties/evil", json={"name": HOSTILE, "contact": HOSTILE})
     await sign(acme, client_id=HOSTILE, sub=HOSTILE)
