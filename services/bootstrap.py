@@ -24,6 +24,7 @@ from services.keys.publication import Publication
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
 from services.keys.usage import UsageCounter, secret_of_subjects
+from services.keys.watch import watch_keys
 from services.keys.wave_commands import WaveCommands
 from services.keys.waves import Waves
 from services.notices.delivery import delivery
@@ -89,6 +90,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         parts.finish_deletions(forgetting, tenants, clockwork)
         clockwork.every("retention", _RETENTION_EVERY_SECONDS, lambda: parts.trim(log))
         scheduler = RotationScheduler(tenants, rings, custodian, clockwork, now_ms)
+        watch_keys(tenants, rings, now_ms)
         stack.push_async_callback((fetches := Fetches(control, rings, now_ms)).settled)
         scheduler.start()
         stack.push_async_callback(scheduler.stop)

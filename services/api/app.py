@@ -24,6 +24,7 @@ from services.api import (
     tokens,
     waves,
 )
+from services.api.measured import Measured
 from services.api.openapi import describe_errors
 from services.api.published import Asgi, PublishedFirst
 from services.api.signing_first import SigningFirst
@@ -62,4 +63,5 @@ async def _home() -> RedirectResponse:
 
 def application(platform: Platform) -> Asgi:
     """The whole application."""
-    return PublishedFirst(SigningFirst(TooLargeAsProblem(api(platform)), platform), platform.publication, platform.now)
+    behind = Measured(SigningFirst(TooLargeAsProblem(api(platform)), platform))
+    return PublishedFirst(behind, platform.publication, platform.now)

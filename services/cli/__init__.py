@@ -11,6 +11,7 @@ from services.cli import (
     apply,
     ask,
     backup,
+    dashboards,
     doctor,
     ingest,
     keys,
@@ -30,7 +31,22 @@ from streams.errors import StreamsError
 
 __all__ = ["app", "main"]
 
-for part in (serve, worker, ingest, ask, keys, relying_parties, tenants, apply, replay, backup, master_key, operator_token, doctor):
+for part in (
+    serve,
+    worker,
+    ingest,
+    ask,
+    keys,
+    relying_parties,
+    tenants,
+    apply,
+    replay,
+    backup,
+    master_key,
+    operator_token,
+    doctor,
+    dashboards,
+):
     part.register(app)
 
 
