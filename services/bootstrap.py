@@ -15,8 +15,11 @@ from services.access.tokens import Tokens
 from services.audit import Audit, AuditProcessor
 from services.engines import alone, open_index, open_log, open_store
 from services.errors import AlreadyRunning
+from services.events import export
 from services.events.ingest import Ingest
+from services.events.live_tails import LiveTails
 from services.events.search import Search
+from services.events.slots import Slots
 from services.keys.approval_commands import ApprovalCommands
 from services.keys.custodian import Commands, Custodian
 from services.keys.fetches import Fetches
@@ -127,6 +130,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             runner=runner,
             search=search,
             usage=usage,
+            live_tails=LiveTails(search),
+            exports=Slots("exports", per_tenant=export.PER_TENANT, in_all=export.IN_ALL),
             ingest=Ingest(log, sources.map),
             audit=Audit(log),
         )

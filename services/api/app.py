@@ -12,6 +12,8 @@ from services.api import (
     approvals,
     blast_radius,
     console,
+    event_export,
+    event_tail,
     events,
     keys,
     notices,
@@ -48,7 +50,9 @@ def api(platform: Platform) -> FastAPI:
     )
     app.state.platform = platform
     problems.install(app)
-    for part in (signing, tenants, search_user, tokens, events, keys, blast_radius, relying_parties, approvals, notices, waves, operations):
+    # In this order: the path of one event would take those of the tail and the export for ids.
+    logs = (event_tail, event_export, events)
+    for part in (signing, tenants, search_user, tokens, *logs, keys, blast_radius, relying_parties, approvals, notices, waves, operations):
         app.include_router(part.router)
     console.install(app, platform)
     app.add_api_route("/", _home, include_in_schema=False)
