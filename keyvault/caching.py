@@ -123,21 +123,26 @@ def sure_after(caching: Caching, policy: Policy) -> int | None:
     return shared + caching.cooldown if caching.refetches else None
 
 
-def exposed_for(caching: Caching, policy: Policy) -> int | None:
-    """How long after a key's compromise somebody with these rules may still accept its tokens; None: until they are restarted.
+def exposed_for(caching: Caching, policy: Policy, *, late: int | None = 0) -> int | None:
+    """How long after a key left the JWKS somebody with these rules may still accept its tokens; None: until they are restarted.
 
     It ends when the cache expires, or when the key that takes over (see `keyvault.due.ready_at`), whose `kid` nobody knows, makes it
     fetch everything anew. Whoever keeps keys one by one keeps the bad one until it expires.
 
-    That holds if tokens of the new key come in, the JWKS can be fetched, and the key store could make the new key at once: all this
-    is what makes a client look again.
+    That holds if tokens of the new key come in, and the JWKS can be fetched: all this is what makes a client look again.
+
+    Args:
+        caching: its rules.
+        policy: of the tenant.
+        late: how much later than planned the key that takes over signs, as when the key store was away; None: none takes over, as when
+            the key did not sign any more, or not yet.
     """
     shared = policy.jwks_max_age + policy.clock_skew
     bounds = []
     if caching.lifetime is not None:
         bounds.append(shared + caching.lifetime)
-    if caching.refetches and not caching.per_key:
-        bounds.append(shared + caching.cooldown)
+    if late is not None and caching.refetches and not caching.per_key:
+        bounds.append(shared + late + caching.cooldown)
     return min(bounds) + caching.grace if bounds else None
 
 

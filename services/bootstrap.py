@@ -26,6 +26,7 @@ from services.keys.fetches import Fetches
 from services.keys.publication import Publication
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
+from services.keys.usage import UsageCounter, secret_of_subjects
 from services.keys.watch import watch_keys
 from services.keys.wave_commands import WaveCommands
 from services.keys.waves import Waves
@@ -40,6 +41,7 @@ from services.tenants.forgetting import Forgetting
 from services.tenants.search_user import SearchUsers
 from services.tenants.sources import Sources
 from services.tenants.tenant import Tenants
+from services.usage.keeping import keeping
 from streams.event_log import EventLog
 from streams.processors.catch_up import CatchUp
 from streams.processors.index import IndexProcessor
@@ -77,7 +79,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         await ensure_installation(control, installation, now_ms())
         await ensure_operator(control, tokens, settings.operator_token_file, now_ms())
 
-        custodian = Custodian(log, control, rings, seen, tenants, store, now_ms)
+        counter = UsageCounter(secret_of_subjects(installation.cursor_key), now_ms)
+        custodian = Custodian(log, control, rings, seen, tenants, store, now_ms, counter)
         processor = IndexProcessor(log, index, backlogs, exists=tenants.exists, pooled=tenants.pooled)
         catch_up = CatchUp(log, index, processor, backlogs, alone=alone(settings))
         runner = Runner(log, (Router(sources.map, tenants.exists), AuditProcessor(), processor))
@@ -98,6 +101,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         clockwork.every("waves that have ended", _WAVES_EVERY_SECONDS, wave_commands.finish)
         told = delivery(notices, rings, tenants, control, store, outbound, clockwork, settings.issuer_base, now_ms)
         await stack.enter_async_context(told)
+        search = Search(index, processor, installation.cursor_key)
+        usage = await stack.enter_async_context(keeping(counter, search, log, tenants.exists, rings, clockwork, now_ms))
         yield Platform(
             settings=settings,
             now=now_ms,
@@ -123,7 +128,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             preparation=preparation,
             catch_up=catch_up,
             runner=runner,
-            search=(search := Search(index, processor, installation.cursor_key)),
+            search=search,
+            usage=usage,
             live_tails=LiveTails(search),
             exports=Slots("exports", per_tenant=export.PER_TENANT, in_all=export.IN_ALL),
             ingest=Ingest(log, sources.map),

@@ -27,6 +27,7 @@ from services.tenants.forgetting import Forgetting
 from services.tenants.search_user import SearchUsers
 from services.tenants.sources import Sources
 from services.tenants.tenant import Tenants
+from services.usage.sums import UsageSums
 from streams.control_log import ControlLog
 from streams.event_log import EventLog
 from streams.processors.catch_up import CatchUp
@@ -65,6 +66,7 @@ class Platform:
     catch_up: CatchUp
     runner: Runner
     search: Search
+    usage: UsageSums
     live_tails: LiveTails
     exports: Slots
     ingest: Ingest

@@ -60,6 +60,11 @@ def keys_path(tenant: str) -> str:
     return f"{HOME}/{quote(tenant, safe='')}/keys"
 
 
+def compromise_path(tenant: str, kid: str) -> str:
+    """What the compromise of a key comes to, and its report."""
+    return f"{keys_path(tenant)}/compromise?{urlencode({'kid': kid})}"
+
+
 def local(target: str) -> str:
     """Where to go after signing in: the target if it is a page of this console, else its first page.
 

@@ -39,6 +39,8 @@ def _environment() -> Environment:
     environment.globals |= {
         "asset": assets.url,
         "log_path": frame.log_path,
+        "keys_path": frame.keys_path,
+        "compromise_path": frame.compromise_path,
         "home": frame.HOME,
         "sign_in": frame.SIGN_IN,
         "sign_out": frame.SIGN_OUT,

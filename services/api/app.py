@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 
 from services.api import (
     approvals,
+    blast_radius,
     console,
     event_export,
     event_tail,
@@ -51,7 +52,7 @@ def api(platform: Platform) -> FastAPI:
     problems.install(app)
     # In this order: the path of one event would take those of the tail and the export for ids.
     logs = (event_tail, event_export, events)
-    for part in (signing, tenants, search_user, tokens, *logs, keys, relying_parties, approvals, notices, waves, operations):
+    for part in (signing, tenants, search_user, tokens, *logs, keys, blast_radius, relying_parties, approvals, notices, waves, operations):
         app.include_router(part.router)
     console.install(app, platform)
     app.add_api_route("/", _home, include_in_schema=False)

@@ -19,7 +19,7 @@ from dashboards.console.rotation import rotated, rotation
 from keyvault.errors import KeyVaultError
 from services.access.scopes import Scope
 from services.access.session import LIFETIME_MS, Sessions
-from services.api import console_approvals
+from services.api import console_approvals, console_compromise
 from services.api.console_edge import (
     ConsoleRoute,
     TheVisitor,
@@ -51,6 +51,7 @@ _REFUSED: Final = "This token is not valid: it is unknown, has expired or was re
 def install(app: FastAPI, running: Platform) -> None:
     """Adds the console, with sessions of its own, to the application."""
     app.state.sessions = Sessions(running.tokens)
+    app.include_router(console_compromise.router)
     app.include_router(console_approvals.router)
     app.include_router(router)
 

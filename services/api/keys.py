@@ -15,6 +15,7 @@ from keyvault.policy_warnings import warnings
 from keyvault.readiness import safe_at
 from keyvault.ring import Ring
 from services.access.scopes import Scope
+from services.api import blast_radius
 from services.api.approval_answer import approval_answer, approvals_path
 from services.api.edge import ThePlatform, ThePrincipal, needs
 from services.api.models import ReasonBody, RotateBody
@@ -121,9 +122,15 @@ async def activate(
 async def compromise(
     kid: str, scope: _Revoker, body: ReasonBody, running: ThePlatform, by: ThePrincipal, response: Response, command: _Command = None
 ) -> dict[str, Any]:
-    """It leaves the JWKS at once, and a successor signs. If the key store is away it leaves all the same, and signing answers 503."""
+    """It leaves the JWKS at once, and a successor signs. If the key store is away it leaves all the same, and signing answers 503.
+
+    `blast_radius` says who is affected, as its own route does at any time.
+    """
     done = await running.custodian.compromise(scope, kid, reason=body.reason, by=by.id, command=command)
-    return done_answer(scope, done, running.now(), response)
+    return {
+        **done_answer(scope, done, running.now(), response),
+        "blast_radius": blast_radius.answer(await blast_radius.radius(running, scope, kid, done.ring)),
+    }
 
 
 @router.post("/v1/tenants/{tenant}/keys/{kid}/destroy", summary="Destroys a key", responses=_PENDING)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli import approvals, policy, waves
+from services.cli import approvals, blast_radius, policy, waves
 from services.cli.app import Json, Tenant, examples
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, print_table, printable
@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(keys, name="keys")
     policy.register(keys)
     waves.register(keys)
+    blast_radius.register(keys)
     approvals.register(keys)
 
 
@@ -84,8 +85,13 @@ def activate_(tenant: Tenant, kid: Kid, json: Json = False) -> None:
 
 @keys.command()
 def compromise(tenant: Tenant, kid: Kid, reason: Reason, json: Json = False) -> None:
-    """Takes a key out of the JWKS at once: tokens that it signed are no longer accepted."""
-    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "compromise"), json={"reason": reason}), tenant, json)
+    """Takes a key out of the JWKS at once: tokens that it signed are no longer accepted. Says who may still accept them, and until when."""
+    answer = Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "compromise"), json={"reason": reason})
+    radius = None if json else answer.pop("blast_radius", None)
+    _show(answer, tenant, json)
+    if radius is not None:
+        out.print()
+        blast_radius.show(radius)
 
 
 def _show(answer: dict[str, Any], tenant: str, json: bool) -> None:

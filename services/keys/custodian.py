@@ -24,6 +24,7 @@ from keyvault.ring import Ring
 from keyvault.signing import SignedToken, sign_tokens
 from services.errors import Invalid, Reused
 from services.keys.rings import Rings, control_event, key_event
+from services.keys.usage import UsageCounter
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlEvent, ControlLog, Projection
 from streams.event_log import CONTROL, EventLog
@@ -87,7 +88,15 @@ class Custodian:
     """Plans on the newest ring, has the key store do its part, and appends the events if nobody else changed the ring meanwhile."""
 
     def __init__(
-        self, log: EventLog, control: ControlLog, rings: Rings, seen: Commands, tenants: Tenants, store: KeyStore, now: Callable[[], int]
+        self,
+        log: EventLog,
+        control: ControlLog,
+        rings: Rings,
+        seen: Commands,
+        tenants: Tenants,
+        store: KeyStore,
+        now: Callable[[], int],
+        usage: UsageCounter | None = None,
     ) -> None:
         self._log = log
         self._control = control
@@ -97,6 +106,7 @@ class Custodian:
         self._keeper = Keeper(store, now=now)
         self._store = store
         self._now = now
+        self._usage = usage
 
     async def settle(self, scope: TenantScope) -> None:
         """Does what is due now. What the key store can't do now stays due."""
@@ -154,6 +164,9 @@ class Custodian:
             # From here on they are given out.
             SIGN_SECONDS.observe(perf_counter() - started)
             TOKENS_SIGNED.inc(len(signed))
+            if self._usage is not None:
+                for one in signed:
+                    self._usage.count(scope, one.kid, one.claims, one.expires_at)
             return signed
 
     async def carry_out(

@@ -108,6 +108,28 @@ async def test_keys_are_rotated(here: Service) -> None:
     assert "warning" in forced
 
 
+async def test_who_is_affected_by_a_bad_key_is_said_before_it_is_reported_and_with_it(here: Service) -> None:
+    tenant = "initech"
+    path = f"/v1/tenants/{tenant}"
+    party = {"name": HOSTILE, "library": "istio", "contact": "shop@example.com"}
+    assert (await here.ask("PUT", f"{path}/relying-parties/shop", json=party)).status_code == 201
+    keys = json.loads(await ran(here, "keys", "list", tenant, "--json"))["keys"]
+    [kid] = [key["kid"] for key in keys if key["state"] == "active"]
+    for client in ("web", HOSTILE):
+        assert (await here.post(f"{path}/tokens/sign", {"claims": {"client_id": client, "sub": "ada"}})).status_code == 200
+    machine = json.loads(await ran(here, "keys", "blast-radius", tenant, kid, "--json"))
+    assert (machine["state"], machine["usage"]["signatures"]) == ("active", 2)
+    told = await ran(here, "keys", "blast-radius", tenant, kid)
+    assert "at least 2 tokens for about 1 subject and 2 clients" in told
+    assert "shop@example.com" in told
+    assert "It keeps a JWKS for PT20M" in told
+    reported = await ran(here, "keys", "compromise", tenant, kid, "--reason", "a laptop was stolen")
+    assert "outcome: compromised" in reported
+    assert "at least 2 tokens for about 1 subject and 2 clients" in reported
+    unsafe = {character for character in HOSTILE if not character.isprintable()} - {"\n"}
+    assert not unsafe & set(told + reported)
+
+
 def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Every command and group that there is, as one writes them."""
     command = command or get_command(app)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from random import Random
+from typing import Literal
 
-from keyvault.caching import Caching
-from keyvault.commands import compromise
+from keyvault.blast_radius import BlastRadius, blast_radius
+from keyvault.caching import LIBRARIES, Caching
+from keyvault.commands import compromise, rotate
 from keyvault.durations import DAY, HOUR, MINUTE, SECOND
+from keyvault.events import RelyingPartyRegistered
 from keyvault.plan import Plan
 from keyvault.policy import Policy
+from keyvault.relying_party import RelyingParty as Registered
 from keyvault.ring import Ring
 from tests.keyvault.made import NOW
 from tests.simulation.issuer import Tenantry, Token
@@ -20,6 +24,7 @@ from tests.simulation.world import Spans, World
 AT = NOW + 2 * DAY
 """When the key is reported as compromised."""
 NEVER = AT + 1000 * DAY
+Stolen = Literal["active", "standby", "retired"]
 
 
 @dataclass(slots=True)
@@ -46,22 +51,29 @@ class Measured:
 
 
 class Emergency:
-    """The active key is compromised at `AT`. Tokens of it never expire: the thief signs new ones.
+    """A key is compromised at `AT`. Tokens of it never expire: the thief signs new ones.
 
     Args:
         late: by how much the HTTP cache's clock is late, up to `clock_skew`.
         store_away: when no key can be made.
+        which: the key that signs, the one that signs next, or the one that signed until half an hour before.
     """
 
-    def __init__(self, caching: Caching, policy: Policy, *, late: int, store_away: Spans = (), standby: bool = True) -> None:
+    def __init__(
+        self, caching: Caching, policy: Policy, *, late: int, store_away: Spans = (), standby: bool = True, which: Stolen = "active"
+    ) -> None:
         self.world = World(NOW)
         self.issuer = Tenantry(self.world, policy, store_away=store_away)
         self.cache = HttpCache(self.issuer, late=late)
         self.party = RelyingParty(caching, self.cache.get)
         self.measured = Measured()
-        stolen = self.issuer.token(NOW)
+        ring = self.issuer.history.ring
+        stolen = ring.standby if which == "standby" else ring.active
         assert stolen is not None
+        self.kid = stolen.kid
         self._stolen = Token(stolen.kid, NEVER)
+        if which == "retired":
+            self.world.at(AT - 30 * MINUTE, partial(self.issuer.command, _rotate))
         if not standby:
             self.world.at(AT, self._lose_standby)
         self.world.at(AT, partial(self.issuer.command, partial(_report, kid=stolen.kid)))
@@ -74,6 +86,12 @@ class Emergency:
         if token is not None:
             self.measured.genuine(self.party.verify(token, now), now)
 
+    def predicted(self, party: Registered) -> BlastRadius:
+        """What the service says now, had this relying party been registered."""
+        now = self.world.now
+        ring = self.issuer.history.ring.apply(RelyingPartyRegistered(at=now, relying_party=party))
+        return blast_radius(ring, self.kid, None, now)
+
     def _lose_standby(self) -> None:
         """It is compromised, too, before the active key is, and no other can be made just then."""
         standby = self.issuer.history.ring.standby
@@ -85,14 +103,42 @@ def _report(ring: Ring, now: int, *, kid: str) -> Plan:
     return compromise(ring, ring.policy, now, kid, reason="a laptop was stolen")
 
 
-def worst(caching: Caching, policy: Policy, *, step: int = SECOND, lasts: int, standby: bool = True) -> Measured:
+def _rotate(ring: Ring, now: int) -> Plan:
+    return rotate(ring, ring.policy, now, activate=True, reason="half an hour before")
+
+
+def registered(name: str, caching: Caching) -> Registered:
+    """A relying party that is registered with these rules."""
+    if name in LIBRARIES:
+        return Registered(id=name, name=name, library=name)
+    party = Registered(id=name.replace(" ", "-"), name=name, cached_for=caching.lifetime)
+    assert party.caching == caching
+    return party
+
+
+def predicted(name: str, caching: Caching, policy: Policy, *, which: Stolen = "active", standby: bool = True) -> int | None:
+    """For how long it may accept the stolen key's tokens, as the service says before the report and after it; None: until it is restarted.
+
+    It must say the same both times.
+    """
+    one = Emergency(caching, policy, late=0, which=which, standby=standby)
+    said = set()
+    for when in (AT - 1, AT):
+        one.world.run(when)
+        [exposure] = one.predicted(registered(name, caching)).exposures
+        said.add(None if exposure.until is None else exposure.until - when)
+    [exposed] = said
+    return exposed
+
+
+def worst(caching: Caching, policy: Policy, *, step: int = SECOND, lasts: int, standby: bool = True, which: Stolen = "active") -> Measured:
     """The phase that an adversary would choose, with a token of each kind every `step`.
 
     The HTTP cache takes its copy in the last millisecond before the compromise, and its clock is as late as clocks may be. The client
     starts at the last moment at which this copy is served, and somebody uses up the fetches that it has for unknown `kid`s.
     """
     shared = policy.jwks_max_age + policy.clock_skew
-    one = Emergency(caching, policy, late=policy.clock_skew, standby=standby)
+    one = Emergency(caching, policy, late=policy.clock_skew, standby=standby, which=which)
     one.world.at(AT - 1, partial(one.cache.renew, AT - 1))
 
     def start() -> None:

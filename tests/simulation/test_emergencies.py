@@ -1,4 +1,4 @@
-"""Emergencies: for how long a stolen key is accepted, measured, against what the service predicts."""
+"""Emergencies: for how long a stolen key is accepted, measured, against what the service predicts (`keyvault.blast_radius`)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from functools import partial
 
 import pytest
 
+from keyvault.blast_radius import Accepts
 from keyvault.caching import LIBRARIES, Caching, exposed_for
 from keyvault.durations import DAY, HOUR, MINUTE, SECOND
 from keyvault.policy import Policy
 from tests.keyvault.made import POLICY, with_policy
-from tests.simulation.emergency import AT, Emergency, random_phase, worst
+from tests.simulation import emergency
+from tests.simulation.emergency import AT, Emergency, Stolen, random_phase, registered, worst
 from tests.simulation.year import A_DAY_LONG, PARTIES
 
 SHARED = POLICY.jwks_max_age + POLICY.clock_skew
@@ -21,8 +23,8 @@ POLICIES = {
 }
 
 
-def predicted(name: str, policy: Policy) -> int:
-    exposed = exposed_for(PARTIES[name], policy)
+def predicted(name: str, policy: Policy, *, standby: bool = True) -> int:
+    exposed = emergency.predicted(name, PARTIES[name], policy, standby=standby)
     assert exposed is not None
     return exposed
 
@@ -63,7 +65,24 @@ def test_who_neither_expires_nor_refetches_is_exposed_until_it_is_restarted() ->
     assert worst(caching, POLICY, step=HOUR, lasts=30 * DAY).exposed > 30 * DAY - 2 * HOUR
 
 
-@pytest.mark.parametrize("name", ["go-oidc", "aws-jwt-verify"])
+NEVER_EXPIRE = ["go-oidc", "aws-jwt-verify"]
+
+
+@pytest.mark.parametrize("which", ["standby", "retired"])
+@pytest.mark.parametrize("name", PARTIES)
+def test_of_a_key_that_does_not_sign_nothing_takes_over_so_only_expiry_ends_it(name: str, which: Stolen) -> None:
+    exposed = emergency.predicted(name, PARTIES[name], POLICY, which=which)
+    assert (exposed is None) == (name in NEVER_EXPIRE)
+    if exposed is None:
+        assert worst(PARTIES[name], POLICY, step=HOUR, lasts=30 * DAY, which=which).exposed > 30 * DAY - 2 * HOUR
+        return
+    step = max(SECOND, exposed // 5000)
+    measured = worst(PARTIES[name], POLICY, step=step, lasts=exposed + HOUR, which=which)
+    assert exposed - 2 * step <= measured.exposed <= exposed
+    assert measured.refused == 0 or PARTIES[name].background, "and no good token is refused"
+
+
+@pytest.mark.parametrize("name", NEVER_EXPIRE)
 def test_without_tokens_of_the_new_key_who_never_expires_keeps_the_stolen_one(name: str) -> None:
     """Which is why the prediction holds only where tokens come in."""
     one = Emergency(PARTIES[name], POLICY, late=0)
@@ -84,7 +103,8 @@ def test_who_fetches_in_the_background_and_was_idle_takes_one_more_stolen_token_
 
 @pytest.mark.parametrize("name", PARTIES)
 def test_without_a_standby_it_is_the_same(name: str) -> None:
-    exposed = predicted(name, POLICY)
+    exposed = predicted(name, POLICY, standby=False)
+    assert exposed == predicted(name, POLICY)
     step = max(SECOND, exposed // 10_000)
     assert worst(PARTIES[name], POLICY, step=step, lasts=exposed + HOUR, standby=False).exposed <= exposed
 
@@ -98,6 +118,10 @@ def test_with_the_key_store_away_it_lasts_longer_by_no_more_than_that(name: str)
     one.world.each(range(AT - HOUR, AT + away + exposed + HOUR, step), one.show)
     one.world.run(AT + away + exposed + HOUR)
     assert one.measured.exposed <= exposed + away + 2 * step
+    [told] = one.predicted(registered(name, PARTIES[name])).exposures
+    assert told.accepts is Accepts.NO_MORE
+    assert told.until is not None
+    assert one.measured.exposed <= told.until - AT + 2 * step, "and the service knew, once a key had taken over"
 
 
 def test_the_price_is_that_who_does_not_refetch_refuses_the_key_that_takes_over() -> None:

@@ -1,0 +1,160 @@
+"""A key that has leaked: what a report would do and to whom, and after it, who may still accept the key's tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from dashboards.console.times import age, utc, words
+from keyvault import commands
+from keyvault.blast_radius import Accepts, BlastRadius, Exposure
+from keyvault.blast_radius_words import summary
+from keyvault.errors import RingError
+from keyvault.key import Key, KeyState
+from keyvault.ring import Ring
+
+_CLIENTS: Final = 20
+_LEAVES: Final = "It leaves the JWKS at once: everybody who fetches refuses its tokens, and people whose token it signed sign in again."
+_ACCEPTS: Final = {
+    Accepts.UNTIL_RESTARTED: "until it is restarted",
+    Accepts.UNKNOWN: "for how long, nobody knows",
+    Accepts.NO_MORE: "no more",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PartyLine:
+    """A relying party: whether it may accept the key's tokens, why, what else it does, and what to do, best first."""
+
+    name: str
+    contact: str | None
+    accepts: str
+    bad: bool
+    because: str
+    refuses: str
+    advice: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompromisePage:
+    """A key, and what its compromise comes to.
+
+    Attributes:
+        says: what the report would do, in paragraphs; why it can't be made; empty once it was made.
+        affected: who is affected, in paragraphs.
+        clients: how many tokens were signed for each client, most first; None where that is not known now.
+        expects: what the form was made for; None when there is nothing to report, or it is not this visitor's to do.
+        reason: as it was typed, if it has to be typed again.
+        notice: what has just been done.
+        trouble: why it was not done.
+    """
+
+    template: ClassVar[str] = "compromise.html"
+    tenant: str
+    now: int
+    kid: str
+    state: str
+    reported_at: int | None
+    says: tuple[str, ...]
+    affected: tuple[str, ...]
+    clients: tuple[tuple[str, int], ...] | None
+    more_clients: int
+    parties: tuple[PartyLine, ...]
+    expects: str | None
+    may_report: bool
+    reason: str = ""
+    notice: tuple[str, ...] = ()
+    trouble: str | None = None
+
+    @property
+    def title(self) -> str:
+        """Of the page."""
+        return "A key has leaked"
+
+    @classmethod
+    def of(
+        cls,
+        tenant: str,
+        ring: Ring,
+        found: BlastRadius,
+        now: int,
+        *,
+        may_report: bool,
+        reason: str = "",
+        notice: tuple[str, ...] = (),
+        trouble: str | None = None,
+    ) -> CompromisePage:
+        """The page of a key of the ring, with its blast radius."""
+        key, usage = found.key, found.usage
+        says, possible = _before(ring, key.kid, now)
+        shown = tuple(usage.clients.most_common(_CLIENTS)) if usage is not None else None
+        return cls(
+            tenant=tenant,
+            now=now,
+            kid=key.kid,
+            state=key.state.value,
+            reported_at=key.compromised_at,
+            says=says,
+            affected=summary(found),
+            clients=shown,
+            more_clients=usage.signatures - usage.without_client - sum(count for _, count in shown) if usage and shown else 0,
+            parties=tuple(_line(one, now) for one in found.exposures),
+            expects=key.state.value if possible and may_report else None,
+            may_report=may_report,
+            reason=reason,
+            notice=notice,
+            trouble=trouble,
+        )
+
+
+def reported(ring: Ring, kid: str) -> tuple[str, ...]:
+    """What a report came to, in paragraphs. `ring` is the one after it."""
+    said = [f"Done: key {kid} has left the JWKS. Its tokens are refused by everybody who fetches."]
+    said.append(f"Key {ring.active.kid} signs." if ring.active is not None else "Nothing is signed until the key store has made a new key.")
+    return tuple(said)
+
+
+def _before(ring: Ring, kid: str, now: int) -> tuple[tuple[str, ...], bool]:
+    """What a report would do, and whether it can be made."""
+    key = ring.find(kid)
+    if key.compromised_at is not None:
+        return (), False
+    try:
+        commands.compromise(ring, ring.policy, now, kid, reason="what would it do?")
+    except RingError as error:
+        return (f"Not possible: {error}.",), False
+    return (_LEAVES, *_after(ring, key, now)), True
+
+
+def _after(ring: Ring, key: Key, now: int) -> tuple[str, ...]:
+    """What follows from the report, besides that the key leaves the JWKS."""
+    policy, standby = ring.policy, ring.standby
+    if key.state is KeyState.PRE_ACTIVATION:
+        return ("It has not signed yet, so nobody is signed out. A new standby is published; the key that signs goes on.",)
+    if key.state is not KeyState.ACTIVE:
+        return ("It signs no more, so nothing else changes.",)
+    if standby is None:
+        return (
+            "There is no standby: a new key is made, published, and signs at once. If the key store is away, nothing is signed until then.",
+            "Who does not fetch for an unknown kid refuses the new key's tokens until its cache expires.",
+        )
+    takeover = now + policy.jwks_max_age + policy.clock_skew
+    when = f"{words(takeover - now)} later, at about {utc(takeover)}"
+    return (
+        f"Key {standby.kid} signs at once. It has been published since {utc(standby.published_at)}, so relying parties know it.",
+        f"A third key is published that nobody has seen, and takes over {when}.",
+        "Its unknown kid makes those fetch who would otherwise keep the bad key.",
+    )
+
+
+def _line(one: Exposure, now: int) -> PartyLine:
+    accepts = _ACCEPTS.get(one.accepts) or (f"until {utc(one.until)} ({age(one.until, now)})" if one.until is not None else "")
+    return PartyLine(
+        name=one.relying_party.name,
+        contact=one.relying_party.contact,
+        accepts=accepts,
+        bad=one.accepts in {Accepts.UNTIL_RESTARTED, Accepts.UNKNOWN},
+        because=one.because,
+        refuses=one.refuses if one.refuses_for != 0 else "",
+        advice=one.advice,
+    )

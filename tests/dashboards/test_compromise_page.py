@@ -1,0 +1,96 @@
+"""The page of a key that has leaked, for each state that a key can be in."""
+
+from __future__ import annotations
+
+from dashboards.console.compromise_page import CompromisePage, reported
+from dashboards.console.frame import Frame
+from dashboards.console.render import render
+from keyvault import commands
+from keyvault.blast_radius import blast_radius
+from keyvault.durations import DAY, HOUR
+from keyvault.events import RelyingPartyRegistered
+from keyvault.relying_party import RelyingParty
+from keyvault.usage import Usage
+from tests.keyvault.made import KEPT, NOW, POLICY, History, settled
+
+AT = NOW + DAY
+
+
+def page(history: History, kid: str, now: int = AT, *, may_report: bool = True, usage: Usage | None = None) -> CompromisePage:
+    found = blast_radius(history.ring, kid, usage, now)
+    return CompromisePage.of("acme", history.ring, found, now, may_report=may_report)
+
+
+def kid_of(history: History, ordinal: int) -> str:
+    return history.ring.keys[ordinal - 1].kid
+
+
+def report(history: History, kid: str, *, away: bool = False) -> None:
+    history.carry_out(commands.compromise(history.ring, POLICY, AT, kid, reason="a test"), away=away)
+
+
+def test_the_key_that_signs_is_taken_over_by_two_others() -> None:
+    history = settled()
+    shown = page(history, kid_of(history, 1))
+    assert shown.expects == "active"
+    assert f"Key {kid_of(history, 2)} signs at once." in shown.says[1]
+    assert "takes over 10 minutes later, at about 2027-01-16 08:10:00Z" in shown.says[2]
+    assert "<form" in render(shown, Frame())
+
+
+def test_without_a_standby_a_new_key_signs_at_once() -> None:
+    history = settled()
+    report(history, kid_of(history, 2), away=True)
+    assert history.ring.standby is None
+    assert "There is no standby" in page(history, kid_of(history, 1)).says[1]
+
+
+def test_a_standby_and_a_retired_key_end_nothing() -> None:
+    history = settled()
+    assert "A new standby is published" in page(history, kid_of(history, 2)).says[1]
+    history.carry_out(commands.rotate(history.ring, POLICY, AT, activate=True, reason="a test"))
+    assert "It signs no more" in page(history, kid_of(history, 1)).says[1]
+
+
+def test_a_destroyed_key_can_not_be_reported() -> None:
+    history = settled()
+    history.carry_out(commands.rotate(history.ring, POLICY, AT, activate=True, reason="a test"))
+    history.settle(AT + KEPT + HOUR)
+    shown = page(history, kid_of(history, 1), AT + KEPT + HOUR)
+    assert shown.says[0].startswith("Not possible:")
+    assert shown.expects is None
+    assert "<form" not in render(shown, Frame())
+
+
+def test_who_may_not_report_is_told_so() -> None:
+    history = settled()
+    assert "keys:revoke" in render(page(history, kid_of(history, 1), may_report=False), Frame())
+
+
+def test_after_the_report_it_says_since_when_and_who_is_affected() -> None:
+    history = settled()
+    history.append([RelyingPartyRegistered(at=NOW, relying_party=RelyingParty(id="old", name="Old", library="go-oidc"))])
+    kid = kid_of(history, 1)
+    report(history, kid)
+    shown = page(history, kid, AT + HOUR)
+    assert (shown.reported_at, shown.says, shown.expects) == (AT, (), None)
+    assert "This key was compromised" in render(shown, Frame())
+    assert reported(history.ring, kid)[1] == f"Key {kid_of(history, 2)} signs."
+
+
+def test_what_was_reported_while_the_key_store_was_away_signs_nothing() -> None:
+    history = settled()
+    report(history, kid_of(history, 2), away=True)
+    report(history, kid_of(history, 1), away=True)
+    assert "Nothing is signed until" in reported(history.ring, kid_of(history, 1))[1]
+
+
+def test_clients_are_shown_with_most_tokens_first_and_the_rest_as_one() -> None:
+    history, usage = settled(), Usage()
+    for number in range(30):
+        for _ in range(2 if number == 29 else 1):
+            usage.add({"client_id": f"client <{number}>"}, AT + HOUR, AT, bytes(32))
+    shown = page(history, kid_of(history, 1), usage=usage)
+    assert shown.clients is not None
+    assert (shown.clients[0], len(shown.clients), shown.more_clients) == (("client <29>", 2), 20, 10)
+    assert "client &lt;29&gt;" in render(shown, Frame())
