@@ -14,6 +14,7 @@ KeyVaultError
 │   ├── NotYetDue                 the key may do this later, or now with a reason
 │   ├── ReasonMissing             what was asked for takes a reason
 │   ├── TooManyPublishedKeys      one more key would exceed the policy's max_published_keys
+│   ├── KidTaken                  an imported key has the kid of another key of the ring, or is in it under another kid
 │   └── BrokenHistory             a key event that can't follow the events before it, or is of an unknown type
 ├── InvalidPolicy                 a rotation policy that would break relying parties, or makes no sense
 │   └── InvalidDuration           text that is no ISO 8601 duration of weeks, days, hours, minutes and seconds
@@ -21,6 +22,7 @@ KeyVaultError
 ├── InvalidJwk                    a JWK that is malformed, weak, or private
 │   └── UnsupportedJwk            a JWK that may be fine, but is not for verifying signatures of the supported algorithms
 ├── InvalidJwks                   a document that is no JWK set
+├── InvalidImport                 a key from elsewhere that can't be imported; says which, and never shows it
 ├── InvalidClaims                 claims that this service does not sign; names the claim
 └── InvalidToken                  a token that does not verify; carries the reason
 
@@ -118,12 +120,21 @@ class TooManyPublishedKeys(RingError):
         until: when there is room again by itself, in epoch milliseconds, or None.
     """
 
-    def __init__(self, published: int, limit: int, until: int | None) -> None:
+    def __init__(self, published: int, limit: int, until: int | None, *, more: int = 1) -> None:
+        many = f", {more} more are asked for," if more > 1 else ""
         super().__init__(
-            f"{published} keys are published and max_published_keys is {limit}; "
+            f"{published} keys are published{many} and max_published_keys is {limit}; "
             "wait until a deactivated key's last token has expired, or raise the limit"
         )
         self.until = until
+
+
+class KidTaken(RingError):
+    """An imported key has the `kid` of another key of the ring, or is in it under another `kid`."""
+
+    def __init__(self, kid: str, problem: str) -> None:
+        super().__init__(f"key {kid!r} can't be imported: {problem}")
+        self.kid = kid
 
 
 class BrokenHistory(RingError):
@@ -163,6 +174,10 @@ class UnsupportedJwk(InvalidJwk):
 
 class InvalidJwks(KeyVaultError):
     """A document that is no JWK set (RFC 7517 section 5)."""
+
+
+class InvalidImport(KeyVaultError):
+    """A key from elsewhere that can't be imported. The message never holds any of it but its `kid`."""
 
 
 class InvalidClaims(KeyVaultError):

@@ -97,7 +97,7 @@ class Keeper:
         for destroy in plan.destructions:
             key = ring.find(destroy.kid)
             try:
-                await self._store.destroy(KeyName(scope, key.ordinal, key.algorithm))
+                await self._store.destroy(KeyName.of(scope, key))
             except KeyNotFound:
                 destroyed.add(destroy)
             except KeyStoreError as error:

@@ -6,8 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keyvault.due import Action, Activate, Compromise, Destroy, Prepare
-from keyvault.events import KeyActivated, KeyCompromised, KeyDeactivated, KeyDestroyed, KeyEvent, KeyPrepared, PolicyChanged
+from keyvault.due import Action, Activate, Adopt, Compromise, Destroy, Import, Prepare
+from keyvault.events import (
+    KeyActivated,
+    KeyAdopted,
+    KeyCompromised,
+    KeyDeactivated,
+    KeyDestroyed,
+    KeyEvent,
+    KeyImported,
+    KeyPrepared,
+    PolicyChanged,
+)
 from keyvault.jwk import PublicJwk
 from keyvault.key import Key, KeyState
 from keyvault.policy import Policy
@@ -25,6 +35,8 @@ class Outcome(StrEnum):
     """A standby was created and published (or a first key and a standby)."""
     ACTIVATED = "activated"
     """Another key signs now."""
+    IMPORTED = "imported"
+    """Keys that were made elsewhere are published."""
     COMPROMISED = "compromised"
     """The key has left the JWKS."""
     DESTROYED = "destroyed"
@@ -113,6 +125,12 @@ class Plan:
                 yield from self._activate(ring, kid, forced)
             case Compromise(kid, reason):
                 yield KeyCompromised(at=self.at, kid=kid, reason=reason)
+            case Import(jwk, until, private):
+                yield KeyImported(at=self.at, kid=jwk.kid, algorithm=jwk.alg, jwk=jwk, publish_until=until, private=private)
+            case Adopt(kid, known_since, replaces):
+                if replaces is not None:
+                    yield self._deactivate(ring.find(replaces))
+                yield KeyAdopted(at=self.at, kid=kid, known_since=known_since)
             case Destroy(kid):
                 if action in destroyed:
                     yield KeyDestroyed(at=self.at, kid=kid)

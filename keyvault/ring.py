@@ -7,14 +7,17 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any, Self, assert_never
 
+from keyvault import imported_keys
 from keyvault.errors import BrokenHistory, UnknownKid
 from keyvault.events import (
     JwksFetched,
     KeyActivated,
+    KeyAdopted,
     KeyCompromised,
     KeyDeactivated,
     KeyDestroyed,
     KeyEvent,
+    KeyImported,
     KeyPrepared,
     PolicyChanged,
     RelyingPartyRegistered,
@@ -35,7 +38,7 @@ class Ring:
     a successor. Only then can the JWKS be empty: nothing else is published, and nothing is signed either (`NoActiveKey`).
 
     Attributes:
-        keys: all there ever were, by ordinal.
+        keys: all there ever were, by ordinal: so imported ones come first.
         policy: the last one set, or the default.
         changed_at: the time of the last event, epoch milliseconds; 0 before the first.
         takeover_from: after the compromise of an active key, the least ordinal of the keys that were not published before it. Set
@@ -151,6 +154,11 @@ class Ring:
             case KeyDestroyed():
                 key = self._key(event, {KeyState.DEACTIVATED, KeyState.COMPROMISED})
                 return self._with(key, state=KeyState.DESTROYED, destroyed_at=event.at)
+            case KeyImported():
+                return self._import(event)
+            case KeyAdopted():
+                key = imported_keys.adopted(self._key(event, {KeyState.DEACTIVATED, KeyState.PRE_ACTIVATION}), event)
+                return replace(self, keys=tuple(key if other.kid == key.kid else other for other in self.keys))
             case PolicyChanged():
                 ring = replace(self, policy=event.policy)
                 if (active := self.active) is None:
@@ -187,6 +195,13 @@ class Ring:
         # What was fetched is asked of the standby only.
         return replace(self, keys=(*self.keys, key), fetches=())
 
+    def _import(self, event: KeyImported) -> Self:
+        known = next((key for key in self.keys if key.kid == event.kid), None)
+        key = imported_keys.published(known, event)
+        if known is None:
+            return replace(self, keys=(key, *self.keys))
+        return replace(self, keys=tuple(key if other is known else other for other in self.keys))
+
     def _activate(self, event: KeyActivated) -> Self:
         if self.active is not None:
             raise BrokenHistory(f"key {event.kid!r} can't become active while key {self.active.kid!r} is")
@@ -200,7 +215,7 @@ class Ring:
     def _only(self, state: KeyState) -> Key | None:
         return next((key for key in reversed(self.keys) if key.state is state), None)
 
-    def _key(self, event: KeyActivated | KeyDeactivated | KeyCompromised | KeyDestroyed, states: set[KeyState]) -> Key:
+    def _key(self, event: KeyActivated | KeyAdopted | KeyDeactivated | KeyCompromised | KeyDestroyed, states: set[KeyState]) -> Key:
         try:
             key = self.find(event.kid)
         except UnknownKid as error:

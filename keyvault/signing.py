@@ -67,6 +67,6 @@ async def sign_tokens(
     if key is None:
         raise NoActiveKey
     inputs = [jws.signing_input(key.algorithm, key.kid, payload) for payload, _ in completed]
-    signatures = await store.sign(KeyName(scope, key.ordinal, key.algorithm), inputs)
+    signatures = await store.sign(KeyName.of(scope, key), inputs)
     signed = zip(inputs, signatures, completed, strict=True)
     return [SignedToken(jws.compact(text, signature), key.kid, expires_at) for text, signature, (_, expires_at) in signed]

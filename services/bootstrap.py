@@ -18,6 +18,7 @@ from services.events.ingest import Ingest
 from services.events.search import Search
 from services.keys.custodian import Commands, Custodian
 from services.keys.fetches import Fetches
+from services.keys.imports import Imports
 from services.keys.publication import Publication
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
@@ -106,6 +107,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             tokens=tokens,
             rings=rings,
             custodian=custodian,
+            imports=Imports(custodian, rings, store, outbound),
             notices=notices,
             outbound=outbound,
             publication=Publication(tenants, rings, fetches, settings.issuer_base),

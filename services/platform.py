@@ -11,6 +11,7 @@ from services.audit import Audit
 from services.events.ingest import Ingest
 from services.events.search import Search
 from services.keys.custodian import Custodian
+from services.keys.imports import Imports
 from services.keys.publication import Publication
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
@@ -48,6 +49,7 @@ class Platform:
     tokens: Tokens
     rings: Rings
     custodian: Custodian
+    imports: Imports
     notices: Notices
     outbound: Outbound
     publication: Publication

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from services.api import console, events, keys, notices, operations, problems, relying_parties, search_user, tenants, tokens, waves
+from services.api import console, events, imports, keys, notices, operations, problems, relying_parties, search_user, tenants, tokens, waves
 from services.api.openapi import describe_errors
 from services.api.published import Asgi, PublishedFirst
 from services.api.too_large import TooLargeAsProblem
@@ -31,7 +31,7 @@ def api(platform: Platform) -> FastAPI:
     )
     app.state.platform = platform
     problems.install(app)
-    for part in (tenants, search_user, tokens, events, keys, relying_parties, notices, waves, operations):
+    for part in (tenants, search_user, tokens, events, keys, imports, relying_parties, notices, waves, operations):
         app.include_router(part.router)
     console.install(app, platform)
     app.add_api_route("/", _home, include_in_schema=False)

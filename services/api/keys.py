@@ -52,7 +52,7 @@ _KEYS_EXAMPLE = {
 async def list_keys(scope: _Reader, running: ThePlatform) -> dict[str, Any]:
     """Every key there ever was, newest first, with its state (NIST SP 800-57) and times. Never a private half."""
     ring = running.rings.of(scope.tenant)
-    return {"keys": [_key(ring, key) for key in reversed(ring.keys)]}
+    return {"keys": [key_answer(ring, key) for key in reversed(ring.keys)]}
 
 
 @router.get("/v1/tenants/{tenant}/keys/policy", summary="Shows the rotation policy")
@@ -93,7 +93,7 @@ async def rotate(
     done = await running.custodian.rotate(scope, activate=body.activate, reason=body.reason, by=by.id, command=command)
     if done.outcome is Outcome.CREATED:
         response.status_code = HTTPStatus.CREATED
-    return _done(done)
+    return done_answer(done)
 
 
 @router.post("/v1/tenants/{tenant}/keys/{kid}/activate", summary="Lets a standby key sign")
@@ -107,7 +107,7 @@ async def activate(
 ) -> dict[str, Any]:
     """At once if it is due; before, with a reason, and then the answer's `warning` says whom that may break."""
     reason = body.reason if body is not None else None
-    return _done(await running.custodian.activate(scope, kid, reason=reason, by=by.id, command=command))
+    return done_answer(await running.custodian.activate(scope, kid, reason=reason, by=by.id, command=command))
 
 
 @router.post("/v1/tenants/{tenant}/keys/{kid}/compromise", summary="Reports a key as compromised")
@@ -115,13 +115,13 @@ async def compromise(
     kid: str, scope: _Revoker, body: ReasonBody, running: ThePlatform, by: ThePrincipal, command: _Command = None
 ) -> dict[str, Any]:
     """It leaves the JWKS at once, and a successor signs. If the key store is away it leaves all the same, and signing answers 503."""
-    return _done(await running.custodian.compromise(scope, kid, reason=body.reason, by=by.id, command=command))
+    return done_answer(await running.custodian.compromise(scope, kid, reason=body.reason, by=by.id, command=command))
 
 
 @router.post("/v1/tenants/{tenant}/keys/{kid}/destroy", summary="Destroys a key")
 async def destroy(kid: str, scope: _Revoker, running: ThePlatform, by: ThePrincipal, command: _Command = None) -> dict[str, Any]:
     """The key store forgets the private half, for good. Only of a key that nothing needs any more."""
-    return _done(await running.custodian.destroy(scope, kid, by=by.id, command=command))
+    return done_answer(await running.custodian.destroy(scope, kid, by=by.id, command=command))
 
 
 @router.post("/v1/tenants/{tenant}/tokens/sign", summary="Signs a token")
@@ -147,17 +147,19 @@ async def past_jwks(
     return Response(ring.jwks(time).body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-def _done(done: Done) -> dict[str, Any]:
+def done_answer(done: Done) -> dict[str, Any]:
+    """What a command came to: its outcome, the active key, the key that it is about, and whom it may break."""
     ring = done.ring
     answer: dict[str, Any] = {"outcome": done.outcome.value, "active": ring.active.kid if ring.active else None}
     if done.kid is not None:
-        answer |= _key(ring, ring.find(done.kid))
+        answer |= key_answer(ring, ring.find(done.kid))
     if done.warning is not None:
         answer["warning"] = done.warning
     return answer
 
 
-def _key(ring: Ring, key: Key) -> dict[str, Any]:
+def key_answer(ring: Ring, key: Key) -> dict[str, Any]:
+    """A key with its state and times."""
     times = {
         name: iso(value)
         for name in ("published_at", "activated_at", "deactivated_at", "publish_until", "compromised_at", "destroyed_at")
@@ -168,6 +170,8 @@ def _key(ring: Ring, key: Key) -> dict[str, Any]:
         scheduled = activates_at(ring, ring.policy)
         answer["ready_at"] = iso(safe_at(ring, ring.policy, key))
         answer["activates_at"] = iso(scheduled) if scheduled is not None else None
+    if key.imported:
+        answer |= {"imported": True, "signs_here": key.stored}
     if key.compromise_reason is not None:
         answer["reason"] = key.compromise_reason
     return answer

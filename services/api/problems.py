@@ -70,6 +70,8 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     keys.NotYetDue: Problem(HTTPStatus.CONFLICT, "not-yet-due", "The key is not due yet"),
     keys.ReasonMissing: Problem(HTTPStatus.BAD_REQUEST, "reason-missing", "A reason is needed"),
     keys.TooManyPublishedKeys: Problem(HTTPStatus.CONFLICT, "too-many-keys", "Too many keys are published"),
+    keys.KidTaken: Problem(HTTPStatus.CONFLICT, "kid-taken", "The key ring has the kid, or the key, already"),
+    keys.InvalidImport: Problem(HTTPStatus.BAD_REQUEST, "invalid-import", "The key can't be imported"),
     keys.InvalidPolicy: Problem(HTTPStatus.BAD_REQUEST, "invalid-policy", "The policy is not right"),
     keys.InvalidWave: Problem(HTTPStatus.BAD_REQUEST, "invalid-wave", "The wave can't be planned"),
     keys.InvalidClaims: Problem(HTTPStatus.BAD_REQUEST, "invalid-claims", "The claims can't be signed"),

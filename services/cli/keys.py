@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli import waves
+from services.cli import imports, waves
 from services.cli.app import Json, Tenant
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, print_table, printable
@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.add_typer(keys, name="keys")
     waves.register(keys)
+    imports.register(keys)
 
 
 @keys.command("list")

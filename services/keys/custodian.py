@@ -110,7 +110,7 @@ class Custodian:
         def plan(ring: Ring, now: int) -> Plan:
             return commands.rotate(ring, ring.policy, now, activate=activate, reason=reason, instead_of=instead_of)
 
-        return await self._command(scope, plan, by, command, f"rotate {activate}")
+        return await self.command(scope, plan, by, command, f"rotate {activate}")
 
     async def activate(self, scope: TenantScope, kid: str, *, reason: str | None, by: str, command: str | None) -> Done:
         """Lets a standby sign; see `keyvault.commands.activate`."""
@@ -118,7 +118,7 @@ class Custodian:
         def plan(ring: Ring, now: int) -> Plan:
             return commands.activate(ring, ring.policy, now, kid, reason=reason)
 
-        return await self._command(scope, plan, by, command, f"activate {kid}")
+        return await self.command(scope, plan, by, command, f"activate {kid}")
 
     async def compromise(self, scope: TenantScope, kid: str, *, reason: str, by: str, command: str | None) -> Done:
         """Takes a key out of the JWKS at once; see `keyvault.commands.compromise`."""
@@ -126,7 +126,7 @@ class Custodian:
         def plan(ring: Ring, now: int) -> Plan:
             return commands.compromise(ring, ring.policy, now, kid, reason=reason)
 
-        return await self._command(scope, plan, by, command, f"compromise {kid}")
+        return await self.command(scope, plan, by, command, f"compromise {kid}")
 
     async def destroy(self, scope: TenantScope, kid: str, *, by: str, command: str | None) -> Done:
         """Destroys a key in the key store; see `keyvault.commands.destroy`."""
@@ -134,7 +134,7 @@ class Custodian:
         def plan(ring: Ring, now: int) -> Plan:
             return commands.destroy(ring, ring.policy, now, kid)
 
-        return await self._command(scope, plan, by, command, f"destroy {kid}")
+        return await self.command(scope, plan, by, command, f"destroy {kid}")
 
     async def past(self, scope: TenantScope, at: int) -> Ring:
         """The ring as it was at a time (epoch milliseconds)."""
@@ -152,7 +152,7 @@ class Custodian:
         def plan(ring: Ring, now: int) -> Plan:
             return commands.change_policy(ring, policy, now)
 
-        done = await self._command(scope, plan, by, command, f"policy {policy.render()}")
+        done = await self.command(scope, plan, by, command, f"policy {policy.render()}")
         await self.settle(scope)
         return done
 
@@ -168,7 +168,20 @@ class Custodian:
                 SIGN_SECONDS.observe(perf_counter() - started)
                 return token
 
-    async def _command(self, scope: TenantScope, planning: Planning, by: str, command: str | None, fingerprint: str) -> Done:
+    async def command(self, scope: TenantScope, planning: Planning, by: str, command: str | None, fingerprint: str) -> Done:
+        """Carries out a plan that is made of the newest ring.
+
+        Args:
+            scope: whose ring it is.
+            planning: makes the plan; is asked again if somebody else was faster.
+            by: who asks, for the log.
+            command: the `Idempotency-Key`, if there is one.
+            fingerprint: what is asked, to tell it from another command with the same key.
+
+        Raises:
+            Invalid: the `Idempotency-Key` can't be one.
+            Reused: it was used for another command.
+        """
         if command is not None and not 0 < len(command) <= 255:
             raise Invalid("Idempotency-Key must have 1 to 255 characters")
         return await self._carry_out(scope, planning, by=by, command=(fingerprint, command) if command is not None else None)

@@ -12,10 +12,12 @@ from keyvault.errors import BrokenHistory
 from keyvault.events import (
     JwksFetched,
     KeyActivated,
+    KeyAdopted,
     KeyCompromised,
     KeyDeactivated,
     KeyDestroyed,
     KeyEvent,
+    KeyImported,
     KeyPrepared,
     PolicyChanged,
     RelyingPartyRegistered,
@@ -36,6 +38,8 @@ ALL: list[KeyEvent] = [
     RelyingPartyRegistered(at=NOW, relying_party=RelyingParty(id="shop", name="Shop", library="jose", own_url=True)),
     RelyingPartyRemoved(at=NOW, id="shop"),
     JwksFetched(at=NOW, relying_party="shop", kid="k"),
+    KeyImported(at=NOW, kid=jwk(2).kid, algorithm=Algorithm.EDDSA, jwk=jwk(2), publish_until=NOW + 1, private=True),
+    KeyAdopted(at=NOW, kid=jwk(2).kid, known_since=NOW - 1),
 ]
 
 
@@ -64,7 +68,7 @@ def test_fields_of_a_newer_version_are_left_out() -> None:
     ("data", "message"),
     [
         ({}, "None is not a key event"),
-        ({"type": "key_imported", "at": 1}, "'key_imported' is not a key event that this version knows"),
+        ({"type": "key_exported", "at": 1}, "'key_exported' is not a key event that this version knows"),
         ({"type": "key_destroyed", "at": 1}, "kid"),
         ({"type": "key_destroyed", "at": "1", "kid": "k"}, "at"),
     ],
