@@ -29,7 +29,7 @@ _Time = Annotated[str, Field(min_length=1, max_length=40)]
 
 _PUBLISHED_EXAMPLE = {
     "outcome": "imported",
-    "keys": [{"kid": "EZv0waCn", "ordinal": 0, "algorithm": "RS256", "state": "deactivated", "imported": True, "signs_here": False}],
+    "keys": [{"kid": "EZv0waCn", "ordinal": 0, "algorithm": "RS256", "state": "deactivated", "imported": True, "in_key_store": False}],
     "skipped": [{"kid": "S1ZKo30z", "reason": "its use is 'enc', not 'sig'"}],
 }
 

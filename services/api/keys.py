@@ -171,7 +171,7 @@ def key_answer(ring: Ring, key: Key) -> dict[str, Any]:
         answer["ready_at"] = iso(safe_at(ring, ring.policy, key))
         answer["activates_at"] = iso(scheduled) if scheduled is not None else None
     if key.imported:
-        answer |= {"imported": True, "signs_here": key.stored}
+        answer |= {"imported": True, "in_key_store": key.stored}
     if key.compromise_reason is not None:
         answer["reason"] = key.compromise_reason
     return answer

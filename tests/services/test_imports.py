@@ -95,7 +95,7 @@ async def test_an_imported_key_is_published_and_listed_and_signs_nothing(acme: S
     status, said = await post(acme, "import", {"jwks": {"keys": [public(private)]}, "publish_until": "now+7d"})
     assert (status, said["outcome"], said["skipped"]) == (200, "imported", [])
     [key] = said["keys"]
-    assert (key["kid"], key["state"], key["imported"], key["signs_here"]) == ("idp-1", "deactivated", True, False)
+    assert (key["kid"], key["state"], key["imported"], key["in_key_store"]) == ("idp-1", "deactivated", True, False)
     assert (await jwks(acme))["keys"][-1] == public(private)
     assert jwt.get_unverified_header(await signed(acme))["kid"] != "idp-1"
     listed = (await acme.operator.get("/v1/tenants/acme/keys")).json()["keys"]
