@@ -8,8 +8,13 @@ import json
 import sys
 from typing import Any, Final
 
-NAMES: Final = ("ingest", "search", "jwks", "memory", "start", "pipeline", "delay")
-_OWN: Final = {"pipeline": ("tenants", "workers", "skew", "pooled"), "delay": ("tenants", "workers"), "start": ("tenants",)}
+NAMES: Final = ("ingest", "search", "jwks", "sign", "memory", "start", "pipeline", "delay")
+_OWN: Final = {
+    "pipeline": ("tenants", "workers", "skew", "pooled"),
+    "delay": ("tenants", "workers"),
+    "start": ("tenants",),
+    "sign": ("batch",),
+}
 """The options that only some benchmarks have."""
 
 
@@ -22,6 +27,7 @@ def main() -> None:
     parser.add_argument("--tenants", type=int, help="pipeline, delay, start: how many tenants")
     parser.add_argument("--workers", type=int, help="pipeline, delay: how many worker processes")
     parser.add_argument("--skew", type=float, help="pipeline: 0 for tenants of equal size; 1 gives the tenant of rank r a share of 1/r")
+    parser.add_argument("--batch", type=int, help="sign: how many tokens a batch has, 100 at most")
     parser.add_argument("--pooled", action="store_true", default=None, help="pipeline: all tenants but fifty share indexes")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each")
     given = parser.parse_args()

@@ -1,60 +1,97 @@
-"""JWKS requests a second, against nginx with one process serving the same bytes from a file."""
+"""JWKS requests a second, against nginx with one process serving the same bytes from a file, and against those who make theirs as we do.
+
+OpenBao serves one of its `identity/oidc`, and Keycloak one of a realm.
+"""
 
 from __future__ import annotations
 
-import re
-import shutil
+import json
 import socket
 import statistics
 import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from benchmarks.__main__ import MissingPeerError
+from benchmarks import wrk
 from benchmarks.service import served
+from tests.servers.cache import Missing
+from tests.servers.keycloak import Keycloak
+from tests.servers.openbao import OpenBao
 
-_SECONDS = 5
-_CONNECTIONS = 16
+_FLAGS_OF_TESTS: Final = {"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"}
+_WARM_UPS: Final = 3
+"""Laps; Keycloak's code is compiled while they run."""
 
 
 def run(events: int | None, runs: int) -> dict[str, Any]:  # noqa: ARG001 -- there are no events in it
-    """The figures."""
-    for program in ("nginx", "wrk"):
-        if shutil.which(program) is None:
-            raise MissingPeerError(f"{program} is needed: install the packages nginx-light and wrk, or what your system calls them")
-    with tempfile.TemporaryDirectory() as directory, served(Path(directory) / "data") as service:
-        url = f"{service.url}/t/globex/jwks.json"
-        with urllib.request.urlopen(url) as answer:
-            body = answer.read()
-        ours: list[float] = []
-        peers: list[float] = []
-        with _nginx(Path(directory), body) as peer:
-            for _ in range(runs):
-                ours.append(_requests(url))
-                peers.append(_requests(peer))
+    """The figures. A peer that can't be had is left out, with the reason; but not nginx."""
+    wrk.need(wrk="wrk", nginx="nginx-light")
+    missing: dict[str, str] = {}
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        service = stack.enter_context(served(directory / "data"))
+        urls = {"tenantry": f"{service.url}/t/globex/jwks.json"}
+        urls["nginx"] = stack.enter_context(_nginx(directory, _get(urls["tenantry"])))
+        for name, peer in {"openbao": _openbao, "keycloak": _keycloak}.items():
+            try:
+                urls[name] = stack.enter_context(peer())
+            except Missing as error:
+                missing[name] = str(error).splitlines()[0]
+        sizes = {name: len(_get(url)) for name, url in urls.items()}
+        for _ in range(_WARM_UPS):
+            for url in urls.values():
+                wrk.rate(url)
+        laps = [{name: wrk.rate(url) for name, url in urls.items()} for _ in range(runs)]
+    rates = {name: statistics.median(lap[name] for lap in laps) for name in urls}
+    ratios = {name: statistics.median(lap["tenantry"] / lap[name] for lap in laps) for name in urls}
     return {
-        "bytes": len(body),
-        "connections": _CONNECTIONS,
+        "bytes": sizes["tenantry"],
+        "connections": wrk.CONNECTIONS,
         "runs": runs,
-        "requests_per_second": statistics.median(ours),
+        "requests_per_second": rates["tenantry"],
         "peer": "nginx, one worker process, static file",
-        "peer_requests_per_second": statistics.median(peers),
-        "ratio": statistics.median(one / other for one, other in zip(ours, peers, strict=True)),
+        "peer_requests_per_second": rates["nginx"],
+        "ratio": ratios["nginx"],
+        "peers": {name: {"bytes": sizes[name], "requests_per_second": rates[name]} for name in ("openbao", "keycloak") if name in urls},
+        "ratios": {name: ratios[name] for name in ("openbao", "keycloak") if name in urls},
+        **({"missing": missing} if missing else {}),
     }
 
 
-def _requests(url: str) -> float:
-    command = ["wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{_SECONDS}s", url]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    match = re.search(r"Requests/sec:\s+([\d.]+)", output)
-    assert match is not None, output
-    assert "Non-2xx" not in output, output
-    return float(match[1])
+def _get(url: str) -> bytes:
+    with urllib.request.urlopen(url) as answer:
+        body: bytes = answer.read()
+    return body
+
+
+@contextmanager
+def _openbao() -> Iterator[str]:
+    with OpenBao() as bao:
+        # Those keys are published that a role uses.
+        bao.ask("POST", "identity/oidc/key/benchmark", {"algorithm": "RS256", "allowed_client_ids": "*"})
+        bao.ask("POST", "identity/oidc/role/benchmark", {"key": "benchmark"})
+        url = f"{bao.url}/v1/identity/oidc/.well-known/keys"
+        assert json.loads(_get(url))["keys"]
+        yield url
+
+
+class _Keycloak(Keycloak):
+    """As an operator would run it: the tests' spares its compiler and collector, because they are soon over."""
+
+    def command(self) -> Sequence[str]:
+        """The tests' own, without what makes it start sooner and run slower."""
+        return [argument for argument in super().command() if argument not in _FLAGS_OF_TESTS]
+
+
+@contextmanager
+def _keycloak() -> Iterator[str]:
+    with _Keycloak() as keycloak:
+        yield f"{keycloak.url}/realms/master/protocol/openid-connect/certs"
 
 
 @contextmanager

@@ -36,9 +36,10 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def served(data: Path, *, sample: bool = True) -> Iterator[Served]:
-    """A service, by default with the sample tenants, ended with the context."""
-    environment = {**os.environ, "TENANTRY_DATA": str(data), "TENANTRY_PORT": "0", "TENANTRY_SAMPLE": str(int(sample))}
+def served(data: Path, *, sample: bool = True, **settings: str) -> Iterator[Served]:
+    """A service, by default with the sample tenants, with these settings (`TENANTRY_…`) besides, ended with the context."""
+    own = {"TENANTRY_DATA": str(data), "TENANTRY_PORT": "0", "TENANTRY_SAMPLE": str(int(sample))}
+    environment = {**os.environ, **own, **settings}
     process = subprocess.Popen([*_COMMAND, "serve"], env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None

@@ -14,6 +14,7 @@ MAX_BYTES = 16_384
 _MAX_DEPTH = 32
 _MAX_JTI = 256
 _MAX_SECONDS = 1 << 53
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def complete(claims: object, *, issuer: str, policy: Policy, now: int, jti: str) -> tuple[bytes, int]:
@@ -88,7 +89,7 @@ def _encode(claims: Mapping[str, Any]) -> bytes:
         _check_depth(name, value, _MAX_DEPTH)
         try:
             # Each by itself, so that the message can name the one that can't be written: NaN, a lone surrogate, no JSON value at all.
-            part = f"{json.dumps(name, ensure_ascii=False)}:{_dump(value)}".encode()
+            part = f"{_JSON.encode(name)}:{_JSON.encode(value)}".encode()
         except (ValueError, TypeError) as error:  # UnicodeEncodeError is a ValueError
             raise InvalidClaims(name, f"can't be written as JSON: {type(error).__name__}") from error
         parts.append(part)
@@ -96,10 +97,6 @@ def _encode(claims: Mapping[str, Any]) -> bytes:
         if size >= MAX_BYTES:
             raise InvalidClaims(name, f"makes the claims longer than {MAX_BYTES} bytes")
     return b"{" + b",".join(parts) + b"}"
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _check_depth(name: str, value: object, depth: int) -> None:

@@ -3,6 +3,7 @@
 KeyVaultError
 ├── KeyStoreError
 │   ├── KeyStoreUnavailable       the store can't answer now (sealed, away, disk full); try again later
+│   │   └── KeyStoreDown          and so it is for every key: it is sealed, away or hanging
 │   ├── KeyStoreConflict          the store holds something else under this name, or what it holds was altered
 │   ├── KeyNotFound               the store has no such key
 │   │   └── KeyDestroyed          it had one, which was destroyed; its name can't be used again
@@ -43,7 +44,19 @@ class KeyStoreError(KeyVaultError):
 
 
 class KeyStoreUnavailable(KeyStoreError):
-    """The key store can't answer now. Every call may be repeated later."""
+    """The key store can't answer now. Every call may be repeated later.
+
+    Attributes:
+        retry_after: seconds after which it makes sense to repeat it, or None if nobody can say.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class KeyStoreDown(KeyStoreUnavailable):
+    """The key store can't answer now, whichever key it is asked about: it is sealed, away or hanging."""
 
 
 class KeyStoreConflict(KeyStoreError):
@@ -185,11 +198,16 @@ class InvalidClaims(KeyVaultError):
 
     Attributes:
         claim: the name of the claim, or None when it is about all of them.
+        problem: what is wrong, in words that follow the claim's name.
+        index: whose claims of a batch they are, counted from 0; None if there is no batch.
     """
 
-    def __init__(self, claim: str | None, problem: str) -> None:
-        super().__init__(f"claim {claim!r} {problem}" if claim is not None else f"the claims {problem}")
+    def __init__(self, claim: str | None, problem: str, *, index: int | None = None) -> None:
+        whose = f"batch[{index}]: " if index is not None else ""
+        super().__init__(f"{whose}claim {claim!r} {problem}" if claim is not None else f"{whose}the claims {problem}")
         self.claim = claim
+        self.problem = problem
+        self.index = index
 
 
 class TokenProblem(StrEnum):

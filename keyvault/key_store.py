@@ -53,7 +53,8 @@ class KeyStore(Protocol):
     - a key that was adopted can't be got out again, just as one that was created here;
     - a signature is made with the named key and its own algorithm only.
 
-    Errors: `KeyStoreUnavailable` from every call when the store can't answer now (sealed, away, disk full).
+    Errors: `KeyStoreUnavailable` from every call when the store can't answer now (sealed, away, disk full); if that is so whichever key
+    it is asked about, and every further call would only wait for nothing, it is a `KeyStoreDown`.
     """
 
     async def create(self, name: KeyName) -> PublicJwk:

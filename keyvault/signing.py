@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 from keyvault import claims as claim_rules
 from keyvault import jws
-from keyvault.errors import NoActiveKey
+from keyvault.errors import InvalidClaims, NoActiveKey
 from keyvault.key_store import KeyName, KeyStore
 from keyvault.ring import Ring
 from streams.scope import TenantScope
@@ -22,11 +23,13 @@ class SignedToken:
         token: the compact JWS; a secret, so not shown by `repr`.
         kid: of the key that signed it.
         expires_at: epoch milliseconds.
+        claims: that were asked for: its `sub` and whom it is for, without what the service has set. Personal, so not shown either.
     """
 
     token: str = field(repr=False)
     kid: str
     expires_at: int
+    claims: Mapping[str, Any] = field(repr=False)
 
 
 def new_jti() -> str:
@@ -57,16 +60,23 @@ async def sign_tokens(
         jti: makes the id of a token whose claims have none.
 
     Raises:
-        InvalidClaims: names the claim; nothing was signed.
+        InvalidClaims: names the claim and, among several, whose it is; nothing was signed.
         NoActiveKey: the ring has no active key now.
         KeyStoreUnavailable: the key store can't sign now.
         KeyNotFound: it has lost the active key; report it as compromised, so that another one signs.
     """
-    completed = [claim_rules.complete(one, issuer=issuer, policy=ring.policy, now=now, jti=jti()) for one in claims]
+    completed = []
+    for index, one in enumerate(claims):
+        try:
+            completed.append(claim_rules.complete(one, issuer=issuer, policy=ring.policy, now=now, jti=jti()))
+        except InvalidClaims as error:
+            raise InvalidClaims(error.claim, error.problem, index=index if len(claims) > 1 else None) from error
     key = ring.active
     if key is None:
         raise NoActiveKey
     inputs = [jws.signing_input(key.algorithm, key.kid, payload) for payload, _ in completed]
     signatures = await store.sign(KeyName.of(scope, key), inputs)
-    signed = zip(inputs, signatures, completed, strict=True)
-    return [SignedToken(jws.compact(text, signature), key.kid, expires_at) for text, signature, (_, expires_at) in signed]
+    return [
+        SignedToken(jws.compact(text, signature), key.kid, expires_at, cast("Mapping[str, Any]", asked))
+        for text, signature, (_, expires_at), asked in zip(inputs, signatures, completed, claims, strict=True)
+    ]

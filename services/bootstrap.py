@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from keyvault.store_guarded import GuardedKeyStore
 from services import parts
 from services.access.installation import Installation, ensure_installation
 from services.access.operator import ensure_operator
@@ -61,7 +62,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         stack.push_async_callback(log.close)
         index = open_index(settings)
         stack.push_async_callback(index.close)
-        store = open_store(settings)
+        store = GuardedKeyStore(open_store(settings))
         stack.push_async_callback(store.close)
 
         tenants, sources, tokens, rings, seen, installation = Tenants(), Sources(), Tokens(), Rings(), Commands(), Installation()

@@ -144,11 +144,22 @@ class EventLog(Protocol):
         ...
 
     def follow(
-        self, stream: str, group: str | None, *, start: Mapping[int, int] | None = None, max_records: int = 1000, max_bytes: int = 4 << 20
+        self,
+        stream: str,
+        group: str | None,
+        *,
+        start: Mapping[int, int] | None = None,
+        max_records: int = 1000,
+        max_bytes: int = 4 << 20,
+        pace: float = 0.0,
     ) -> Subscription:
         """Follows a stream: with a group from its durable cursor, without one from `start` (default: the beginning).
 
         A batch has at most `max_records` records and about `max_bytes` bytes of values, but at least one record.
+
+        `pace` is how many seconds lie between a partition's batches at the least, unless one is as large as it may be: where every batch
+        costs a transaction, many small ones cost more than they carry. What comes after a longer quiet comes at once. It is a wish: a
+        log whose batches cost little, or a follower without a group, need not heed it.
         """
         ...
 

@@ -66,7 +66,7 @@ class Runner:
 
     async def _run(self, processor: Processor) -> None:
         async with self._log.follow(
-            processor.stream, processor.name, max_records=self._max_records, max_bytes=processor.batch_bytes
+            processor.stream, processor.name, max_records=self._max_records, max_bytes=processor.batch_bytes, pace=processor.pace
         ) as subscription:
             under_way = _UnderWay(processor.at_once, processor.batch_bytes)
             while not self._stopping.is_set():

@@ -157,7 +157,7 @@ class Login:
             if self._lease is not None and self._lease is not instead_of:
                 return self._lease  # another thread did it while this one waited
             if self._failed is not None and (self._failed[0] > asked or monotonic() < self._not_before):
-                raise KeyStoreUnavailable(str(self._failed[1]))
+                raise type(self._failed[1])(str(self._failed[1]))
             try:
                 lease = self._from_role() if self._connection.role_id is not None else self._from_token()
             except KeyStoreUnavailable as error:

@@ -10,12 +10,14 @@ import requests
 from hvac import exceptions
 from urllib3.exceptions import ProtocolError
 
-from keyvault.errors import KeyStoreUnavailable
+from keyvault.errors import KeyStoreDown, KeyStoreUnavailable
 from keyvault.metrics import VAULT_FAILURES, VAULT_REQUEST_SECONDS
 from keyvault.store_vault.connection import VaultConnection
 
 T = TypeVar("T")
 _MAX_TEXT: Final = 200
+_DOWN: Final = frozenset({"away", "sealed", "timeout"})
+"""The reasons that are no key's and no token's own."""
 
 CONNECT_SECONDS: Final = 3
 """For a connection; the answer may take the connection's `timeout`."""
@@ -29,7 +31,8 @@ def request(connection: VaultConnection, client: hvac.Client, operation: str, wo
     are among their variables, which some loggers show.
 
     Raises:
-        KeyStoreUnavailable: Vault is away, sealed or in trouble, or is not what the URL says.
+        KeyStoreDown: Vault is away or sealed, or is not what the URL says.
+        KeyStoreUnavailable: it is in trouble.
         exceptions.Forbidden: it refuses the token, or what the token may do.
         exceptions.InvalidPath: it is not there. Only what Vault itself says of what it holds: no missing mount, and no proxy's page.
         exceptions.InvalidRequest: it can't be done.
@@ -66,7 +69,8 @@ def unavailable(connection: VaultConnection, reason: str, what: str) -> KeyStore
         what: happened, and what to do.
     """
     VAULT_FAILURES.labels(reason).inc()
-    return KeyStoreUnavailable(f"the key store in Vault at {connection.address} can't be used now: {what}")
+    kind = KeyStoreDown if reason in _DOWN else KeyStoreUnavailable
+    return kind(f"the key store in Vault at {connection.address} can't be used now: {what}")
 
 
 def said(error: exceptions.VaultError) -> str:

@@ -8,9 +8,24 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from services.api import console, events, imports, keys, notices, operations, problems, relying_parties, search_user, tenants, tokens, waves
+from services.api import (
+    console,
+    events,
+    imports,
+    keys,
+    notices,
+    operations,
+    problems,
+    relying_parties,
+    search_user,
+    signing,
+    tenants,
+    tokens,
+    waves,
+)
 from services.api.openapi import describe_errors
 from services.api.published import Asgi, PublishedFirst
+from services.api.signing_first import SigningFirst
 from services.api.too_large import TooLargeAsProblem
 from services.platform import Platform
 
@@ -31,7 +46,7 @@ def api(platform: Platform) -> FastAPI:
     )
     app.state.platform = platform
     problems.install(app)
-    for part in (tenants, search_user, tokens, events, keys, imports, relying_parties, notices, waves, operations):
+    for part in (signing, tenants, search_user, tokens, events, keys, imports, relying_parties, notices, waves, operations):
         app.include_router(part.router)
     console.install(app, platform)
     app.add_api_route("/", _home, include_in_schema=False)
@@ -46,4 +61,4 @@ async def _home() -> RedirectResponse:
 
 def application(platform: Platform) -> Asgi:
     """The whole application."""
-    return PublishedFirst(TooLargeAsProblem(api(platform)), platform.publication, platform.now)
+    return PublishedFirst(SigningFirst(TooLargeAsProblem(api(platform)), platform), platform.publication, platform.now)

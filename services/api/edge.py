@@ -25,6 +25,11 @@ def platform(request: Request) -> Platform:
     return found
 
 
+async def _platform(request: Request) -> Platform:
+    """The same for the framework, which would hand what is not `async` to a thread, at each request."""
+    return platform(request)
+
+
 async def principal(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Principal:
     """Who asks.
 
@@ -40,7 +45,7 @@ async def principal(request: Request, credentials: Annotated[HTTPAuthorizationCr
     return found
 
 
-ThePlatform = Annotated[Platform, Depends(platform)]
+ThePlatform = Annotated[Platform, Depends(_platform)]
 ThePrincipal = Annotated[Principal, Depends(principal)]
 
 

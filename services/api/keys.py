@@ -1,4 +1,4 @@
-"""Routes of a tenant's keys: the ring, its policy, commands, signing, and the JWKS of the past."""
+"""Routes of a tenant's keys: the ring, its policy, commands, and the JWKS of the past."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from keyvault.readiness import safe_at
 from keyvault.ring import Ring
 from services.access.scopes import Scope
 from services.api.edge import ThePlatform, ThePrincipal, needs
-from services.api.models import ReasonBody, RotateBody, SignAnswer, SignBody
+from services.api.models import ReasonBody, RotateBody
 from services.errors import Invalid
 from services.events.search import moment
 from services.keys.custodian import Done
-from services.tenants.commands import issuer_of
 from streams.event import iso
 from streams.scope import TenantScope
 
@@ -27,7 +26,6 @@ router = APIRouter(tags=["keys"])
 _Reader = Annotated[TenantScope, Depends(needs(Scope.KEYS_READ))]
 _Rotator = Annotated[TenantScope, Depends(needs(Scope.KEYS_ROTATE))]
 _Revoker = Annotated[TenantScope, Depends(needs(Scope.KEYS_REVOKE))]
-_Signer = Annotated[TenantScope, Depends(needs(Scope.TOKENS_SIGN))]
 _Command = Annotated[str | None, Header(alias="Idempotency-Key", description="The same command with the same key again changes nothing")]
 
 _KEYS_EXAMPLE = {
@@ -122,16 +120,6 @@ async def compromise(
 async def destroy(kid: str, scope: _Revoker, running: ThePlatform, by: ThePrincipal, command: _Command = None) -> dict[str, Any]:
     """The key store forgets the private half, for good. Only of a key that nothing needs any more."""
     return done_answer(await running.custodian.destroy(scope, kid, by=by.id, command=command))
-
-
-@router.post("/v1/tenants/{tenant}/tokens/sign", summary="Signs a token")
-async def sign(scope: _Signer, body: SignBody, running: ThePlatform, response: Response) -> SignAnswer:
-    """For identity providers: claims in, JWT out, signed by the active key. `iss`, `iat` and the lifetime are the service's to set."""
-    tenant = running.tenants.find(scope.tenant)
-    assert tenant is not None, "the scope was entered"
-    token = await running.custodian.sign(scope, body.claims, issuer_of(tenant, running.settings.issuer_base))
-    response.headers["Cache-Control"] = "no-store"
-    return SignAnswer(token=token)
 
 
 @router.get("/t/{tenant}/jwks.json", summary="The JWKS, now (public) or at a time in the past (with `keys:read`)", tags=["public"])

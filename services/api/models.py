@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from services.access.scopes import Scope
 
@@ -150,14 +151,45 @@ class RotateBody(Strict):
 
 
 class SignBody(Strict):
-    """Claims to sign."""
+    """Claims to sign: those of one token, or of several."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"claims": {"sub": "user-1", "aud": "web-app"}}]})
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"claims": {"sub": "user-1", "aud": "web-app"}},
+                {"batch": [{"sub": "user-1", "aud": "web-app"}, {"sub": "user-2", "aud": "web-app"}]},
+            ]
+        },
+    )
 
-    claims: Annotated[dict[str, Any], Field(description="The token's claims; iss, iat and exp are the service's to set")]
+    claims: Annotated[dict[str, Any] | None, Field(description="One token's claims; iss, iat and exp are the service's to set")] = None
+    batch: Annotated[
+        list[dict[str, Any]] | None,
+        Field(min_length=1, max_length=100, description="Instead of `claims`: those of each token. All are signed, or none"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.claims is None) == (self.batch is None):
+            raise ValueError("give `claims` for one token, or `batch` for several")
+        return self
+
+    @property
+    def each(self) -> Sequence[Mapping[str, Any]]:
+        """The claims of each token."""
+        return self.batch if self.batch is not None else [self.claims or {}]
 
 
 class SignAnswer(BaseModel):
-    """A signed token (RFC 7519)."""
+    """A signed token (RFC 7519), the key that signed it, and when it expires."""
 
     token: str
+    kid: str
+    expires_at: str
+
+
+class SignedBatch(BaseModel):
+    """The tokens of a batch, in its order."""
+
+    tokens: list[SignAnswer]

@@ -18,6 +18,7 @@ _PROBLEM: Final[dict[str, Any]] = {
         "status": {"type": "integer", "example": 400},
         "detail": {"type": "string", "example": "unknown field `user.nam` at position 0; did you mean `user.name`?"},
         "position": {"type": "integer", "description": "Where in the query, from 0", "example": 0},
+        "index": {"type": "integer", "description": "Whose claims of a batch, from 0", "example": 3},
     },
 }
 _FRAMEWORKS: Final = ("HTTPValidationError", "ValidationError")

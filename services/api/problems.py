@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from math import ceil
 from typing import Any, Final
 
 import structlog
@@ -118,26 +119,33 @@ def response(status: int, slug: str, title: str, detail: str, *, retry_after: in
     return JSONResponse(body, status, headers, MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Makes every error of the application a problem details answer."""
-
-    async def known(_: Request, error: Exception) -> JSONResponse:
-        found = problem(error)
-        if found is None:
-            return await unknown(_, error)
-        more: dict[str, Any] = {}
-        if isinstance(error, streams.QueryError) and error.position is not None:
-            more["position"] = error.position
-        if isinstance(error, streams.DecodeError):
-            more["reason"] = error.reason
-        return response(found.status, found.slug, found.title, str(error), retry_after=found.retry_after, **more)
-
-    async def unknown(request: Request, error: Exception) -> JSONResponse:
+def answer(error: Exception, method: str, path: str) -> JSONResponse:
+    """What the error becomes. One that is in no table is a fault of ours, and logged as that of the request."""
+    found = problem(error)
+    if found is None:
         # The message may hold anything, so it goes to our log and not to the caller.
-        _log.error("request_failed", method=request.method, route=request.scope.get("path"), exc_info=error)
+        _log.error("request_failed", method=method, route=path, exc_info=error)
         return response(
             HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Tenantry failed", "This is a fault of the service; its log says more."
         )
+    more: dict[str, Any] = {}
+    if isinstance(error, streams.QueryError) and error.position is not None:
+        more["position"] = error.position
+    if isinstance(error, streams.DecodeError):
+        more["reason"] = error.reason
+    if isinstance(error, keys.InvalidClaims) and error.index is not None:
+        more["index"] = error.index
+    retry_after = found.retry_after
+    if isinstance(error, keys.KeyStoreUnavailable) and error.retry_after is not None:
+        retry_after = ceil(error.retry_after)
+    return response(found.status, found.slug, found.title, str(error), retry_after=retry_after, **more)
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error of the application a problem details answer."""
+
+    async def any_error(request: Request, error: Exception) -> JSONResponse:
+        return answer(error, request.method, request.scope.get("path", ""))
 
     async def http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
@@ -153,7 +161,7 @@ def install(app: FastAPI) -> None:
         return response(HTTPStatus.BAD_REQUEST, "invalid", "The request is not right", detail, errors=wrong)
 
     for root in (edge.ServicesError, streams.StreamsError, keys.KeyVaultError):
-        app.add_exception_handler(root, known)
-    app.add_exception_handler(Exception, unknown)
+        app.add_exception_handler(root, any_error)
+    app.add_exception_handler(Exception, any_error)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, validation)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -17,9 +17,9 @@ from keyvault.key_store import KeyStore
 from keyvault.plan import Outcome, Plan
 from keyvault.policy import Policy
 from keyvault.ring import Ring
-from keyvault.signing import sign_token
+from keyvault.signing import SignedToken, sign_tokens
 from services.errors import Invalid, Reused
-from services.keys.metrics import KEY_EVENTS, SIGN_SECONDS
+from services.keys.metrics import KEY_EVENTS, SIGN_SECONDS, TOKENS_SIGNED
 from services.keys.rings import Rings, control_event, key_event
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlEvent, ControlLog, Projection
@@ -156,17 +156,19 @@ class Custodian:
         await self.settle(scope)
         return done
 
-    async def sign(self, scope: TenantScope, claims: Mapping[str, Any], issuer: str) -> str:
-        """The claims as a JWT, signed by the active key; see `keyvault.signing`."""
+    async def sign(self, scope: TenantScope, claims: Sequence[object], issuer: str) -> list[SignedToken]:
+        """A JWT for each of these claims, in their order, all signed by the active key, or none; see `keyvault.signing.sign_tokens`."""
         started = perf_counter()
         while True:
             ring = self._rings.of(scope.tenant)
-            token = await sign_token(self._store, scope, ring, claims, issuer=issuer, now=self._now())
-            key, after = ring.active, self._rings.of(scope.tenant)
-            # Reported as compromised while the key store signed: nobody may get this token.
-            if key is not None and after.find(key.kid).compromised_at is None:
-                SIGN_SECONDS.observe(perf_counter() - started)
-                return token
+            signed = await sign_tokens(self._store, scope, ring, claims, issuer=issuer, now=self._now())
+            after = self._rings.of(scope.tenant)
+            if any(after.find(kid).compromised_at is not None for kid in {one.kid for one in signed}):
+                continue  # reported while the key store signed: nobody may get these tokens
+            # From here on they are given out.
+            SIGN_SECONDS.observe(perf_counter() - started)
+            TOKENS_SIGNED.inc(len(signed))
+            return signed
 
     async def command(self, scope: TenantScope, planning: Planning, by: str, command: str | None, fingerprint: str) -> Done:
         """Carries out a plan that is made of the newest ring.

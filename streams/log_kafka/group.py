@@ -48,11 +48,13 @@ class GroupSubscription(KafkaSubscription):
         addressed: Callable[[Sequence[NewRecord]], Awaitable[Sequence[Addressed]]],
         max_records: int,
         max_bytes: int,
+        pace: float,
     ) -> None:
         super().__init__(connection, stream, names.topic(stream), partitions, probe, max_records=max_records, max_bytes=max_bytes)
         self._broker = broker
         self._names = names
         self._group = group
+        self._pace = pace
         self._addressed = addressed
         self._tenures: dict[int, Tenure] = {}
         self._assigned = asyncio.Event()
@@ -161,7 +163,7 @@ class GroupSubscription(KafkaSubscription):
         self._rebalances += 1
         before, self._tenures = self._tenures, {}
         for part in parts:
-            tenure = before.pop(part.partition) if part.partition in before else Tenure(part.partition)
+            tenure = before.pop(part.partition) if part.partition in before else Tenure(part.partition, self._pace)
             tenure.unsettle()
             self._tenures[part.partition] = tenure
         self._places = dict(self._tenures)

@@ -122,7 +122,14 @@ class KafkaEventLog(EventLog):
         return names.partition_of(key.encode(), (await self.partitions())[stream])
 
     def follow(
-        self, stream: str, group: str | None, *, start: Mapping[int, int] | None = None, max_records: int = 1000, max_bytes: int = 4 << 20
+        self,
+        stream: str,
+        group: str | None,
+        *,
+        start: Mapping[int, int] | None = None,
+        max_records: int = 1000,
+        max_bytes: int = 4 << 20,
+        pace: float = 0.0,
     ) -> Subscription:
         topic = self._names.topic(stream)
 
@@ -139,7 +146,7 @@ class KafkaEventLog(EventLog):
             )
         else:
             subscription = GroupSubscription(
-                self._connection, self._broker, self._names, stream, group, count, probe, self.addressed, max_records, max_bytes
+                self._connection, self._broker, self._names, stream, group, count, probe, self.addressed, max_records, max_bytes, pace
             )
         self._subscriptions = {one for one in self._subscriptions if not one.ended} | {subscription}
         return subscription

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -19,8 +20,11 @@ class Place:
         more: whether the broker had more when something was last fetched.
     """
 
-    def __init__(self, partition: int, start: int) -> None:
+    def __init__(self, partition: int, start: int, *, pace: float = 0.0) -> None:
+        """`pace`: seconds from one batch to the next, at the least, if it is not as large as it may be."""
         self.partition = partition
+        self._pace = pace
+        self._due = 0.0
         self.next = start
         self.reached = start
         self.more = False
@@ -33,8 +37,14 @@ class Place:
         return bool(self._fetched) or self.reached > self.next
 
     def whole(self, most_records: int, most_bytes: int) -> bool:
-        """Whether what waits makes a batch as large as it may be, or is all that there is."""
-        return not self.more or self._size >= most_bytes or len(self._fetched) >= most_records
+        """Whether what waits makes a batch as large as it may be, or is all that there is and its time has come."""
+        full = self._size >= most_bytes or len(self._fetched) >= most_records
+        return full or (not self.more and self.rest <= 0)
+
+    @property
+    def rest(self) -> float:
+        """Seconds until the time of the next batch has come; 0 or less if it has."""
+        return self._due - time.monotonic()
 
     def fetched(self, found: Sequence[Any], reached: int, end: int | None) -> None:
         """Takes what a consumer has fetched, its position after that, and the end of what is committed, as far as it is known."""
@@ -57,6 +67,7 @@ class Place:
 
     def take(self, stream: str, group: str | None, max_records: int, max_bytes: int) -> Batch:
         """The next batch; without records if only the end has moved."""
+        self._due = time.monotonic() + self._pace
         taken: list[Record] = []
         size = 0
         while self._fetched and len(taken) < max_records and size < max_bytes:

@@ -23,7 +23,7 @@ _POLL_MS: Final = 100
 """How soon a follower notices that only markers came: aiokafka tells of records only. Records are handed out at once."""
 
 _FILL_MS: Final = 20
-"""How long a batch that could be larger waits for the rest, which the broker has."""
+"""How long a batch that could be larger waits for the rest, which the broker has; and how often one that waits for its time looks."""
 
 _WHOLE_BYTES: Final = 6 << 20
 """From this size on a batch is large enough, though there is more: several times what is fetched of a partition at once, since what an
@@ -206,12 +206,13 @@ class KafkaSubscription(Subscription):
 
     async def _fetch(self, consumer: Consumer) -> None:
         """Fetches more of a partition whose batch is not whole, one after another since all must be kept; else of any."""
-        places = self._places.values()
-        filling = next(
-            (place for place in places if place.waiting and not self._whole(place) and consumer.gives(self.part(place.partition))), None
-        )
+        waiting = [place for place in self._places.values() if place.waiting and not self._whole(place)]
+        filling = next((place for place in waiting if place.more and consumer.gives(self.part(place.partition))), None)
         parts = [self.part(filling.partition)] if filling is not None else []
-        found = await consumer.getmany(*parts, timeout_ms=_FILL_MS if parts else _POLL_MS, max_records=_DECODED_AT_ONCE)
+        if waiting and not parts:
+            # Not as soon as anything comes: each question costs the broker as much as all that comes within some milliseconds.
+            await asyncio.sleep(max(0.0, min(_FILL_MS / 1000, *(place.rest for place in waiting))))
+        found = await consumer.getmany(*parts, timeout_ms=(_FILL_MS if parts else 0) if waiting else _POLL_MS, max_records=_DECODED_AT_ONCE)
         for partition, place in self._places.items():
             part = self.part(partition)
             reached = consumer.reached(part)

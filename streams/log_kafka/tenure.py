@@ -24,8 +24,8 @@ class Tenure(Place):
         done: the batch whose advance turned out to have happened, and what it has appended.
     """
 
-    def __init__(self, partition: int) -> None:
-        super().__init__(partition, 0)
+    def __init__(self, partition: int, pace: float) -> None:
+        super().__init__(partition, 0, pace=pace)
         self.settled = False
         self.cursor = 0
         self.fence: Fence | None = None

@@ -100,7 +100,14 @@ class SqliteEventLog(EventLog):
         return 0
 
     def follow(
-        self, stream: str, group: str | None, *, start: Mapping[int, int] | None = None, max_records: int = 1000, max_bytes: int = 4 << 20
+        self,
+        stream: str,
+        group: str | None,
+        *,
+        start: Mapping[int, int] | None = None,
+        max_records: int = 1000,
+        max_bytes: int = 4 << 20,
+        pace: float = 0.0,  # noqa: ARG002 -- its batches cost little
     ) -> SqliteSubscription:
         database.checked(stream)
         place = None if group is not None else (start or {}).get(0, 0)

@@ -41,6 +41,7 @@ class IndexProcessor(Processor):
     name: ClassVar[str] = "index"
     stream: ClassVar[str] = TENANT_LOG
     batch_bytes: ClassVar[int] = 12 << 20
+    pace: ClassVar[float] = 0.2
     at_once: ClassVar[int] = 3
 
     def __init__(

@@ -15,12 +15,14 @@ class Processor(Protocol):
         name: the group's name.
         stream: what it follows.
         batch_bytes: how large a batch may be, about: what comes of it must fit into a transaction that a slow broker takes in time.
+        pace: the seconds between a partition's batches where each costs a transaction; see `EventLog.follow`.
         at_once: how many batches, of different partitions and therefore of different keys, it may be given at the same time.
     """
 
     name: ClassVar[str]
     stream: ClassVar[str]
     batch_bytes: ClassVar[int] = 24 << 20
+    pace: ClassVar[float] = 0.0
     at_once: ClassVar[int] = 1
 
     async def process(self, batch: Batch) -> Sequence[NewRecord]:

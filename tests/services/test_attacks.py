@@ -198,22 +198,25 @@ async def test_odd_and_doubled_sources_are_refused(acme: Site) -> None:
 
 async def test_a_token_signed_while_its_key_was_compromised_is_never_handed_out(acme: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     sign = acme.platform.store.sign
-    signing, may_end = asyncio.Event(), asyncio.Event()
+    signing, may_end = asyncio.Semaphore(0), asyncio.Event()
 
     async def slow(name: KeyName, messages: Any) -> Any:
-        signing.set()
+        signing.release()
         await may_end.wait()
         return await sign(name, messages)
 
     monkeypatch.setattr(acme.platform.store, "sign", slow)
     active = acme.platform.rings.of("acme").active
     assert active is not None
-    asked = asyncio.create_task(acme.operator.post("/v1/tenants/acme/tokens/sign", json={"claims": {}}))
-    await signing.wait()
+    bodies: list[dict[str, Any]] = [{"claims": {}}, {"batch": [{}, {}]}]
+    asked = [asyncio.create_task(acme.operator.post("/v1/tenants/acme/tokens/sign", json=body)) for body in bodies]
+    for _ in asked:
+        await signing.acquire()
     await acme.operator.post(f"/v1/tenants/acme/keys/{active.kid}/compromise", json={"reason": "now"})
     may_end.set()
-    token = (await asked).json()["token"]
-    assert jwt.get_unverified_header(token)["kid"] != active.kid
+    single, batch = [(await one).json() for one in asked]
+    for signed in (single, *batch["tokens"]):
+        assert jwt.get_unverified_header(signed["token"])["kid"] == signed["kid"] != active.kid
 
 
 async def test_a_cache_buster_does_not_keep_anybody_from_the_jwks(acme: Site) -> None:

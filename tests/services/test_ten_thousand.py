@@ -66,7 +66,8 @@ async def watch(running: Node, tenants: list[str], wave: Wave) -> int:
                 kids[tenant] = shown
                 known = KeySet.import_key_set(document)  # type: ignore[arg-type]
                 old = tokens.get(tenant)
-                token = tokens[tenant] = await running.custodian.sign(TenantScope(tenant), {"sub": "u"}, "https://test")
+                [signed] = await running.custodian.sign(TenantScope(tenant), [{"sub": "u"}], "https://test")
+                token = tokens[tenant] = signed.token
                 for one in (token, old or token):
                     jose.decode(one, known, algorithms=["EdDSA"])
                     verified += 1

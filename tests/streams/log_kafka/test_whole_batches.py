@@ -1,9 +1,10 @@
-"""Who is behind gets large batches, several fetches each; who is not waits for nothing."""
+"""Who is behind gets large batches, several fetches each; who is not waits for nothing, or for the time that its pace gives to others."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 
 import pytest
 
@@ -35,6 +36,44 @@ def test_a_batch_is_whole_when_it_is_large_enough_or_nothing_more_is_there() -> 
     place.fetched([], 5, 9)
     place.forget()
     assert place.whole(10, 100)
+
+
+def test_with_a_pace_a_batch_waits_for_its_time_unless_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("streams.log_kafka.places.time.monotonic", lambda: now)
+    place = Place(0, 0, pace=0.5)
+    place.fetched([Raw()], 1, 1)
+    assert place.whole(10, 100), "the first after a quiet time comes at once"
+    place.forget()
+    place.take("tenant-log", None, 10, 100)
+    place.fetched([Raw()], 1, 1)
+    assert not place.whole(10, 100)
+    assert place.rest == 0.5
+    assert place.whole(10, 10), "as large as it may be"
+    now += 0.5
+    assert place.whole(10, 100)
+
+
+async def test_with_a_pace_what_comes_one_by_one_is_handed_out_together(log: KafkaEventLog) -> None:
+    pace, many = 0.5, 100
+    async with asyncio.timeout(PATIENCE), log.follow(TENANT_LOG, "test", pace=pace) as following:
+        began, batches = time.monotonic(), 0
+        found: list[bytes] = []
+
+        async def send() -> None:
+            for number in range(many):
+                await log.append([NewRecord(TENANT_LOG, b"%d" % number, "acme")])
+
+        sending = asyncio.create_task(send())
+        while len(found) < many:
+            batch = await following.next()
+            assert batch is not None
+            batches += bool(batch.records)
+            found += [record.value for record in batch.records]
+            await following.advance(batch)
+        await sending
+        assert found == [b"%d" % number for number in range(many)]
+        assert batches <= 2 + (time.monotonic() - began) / pace
 
 
 @pytest.mark.parametrize("group", [None, "test"])
