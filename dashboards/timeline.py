@@ -62,7 +62,7 @@ def timeline(policy: Policy) -> str:
 
 
 def _rotation(policy: Policy) -> _Strip:
-    kept = words(policy.max_token_lifetime + policy.clock_skew)
+    kept = words(policy.kept(policy.max_token_lifetime))
     period = words(policy.rotation_period)
     return _Strip(
         "A planned rotation",

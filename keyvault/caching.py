@@ -28,6 +28,7 @@ class Caching:
         background: whether it fetches behind the back of the token that made it fetch, which is judged by what it had before.
         grace: how long it goes on accepting keys of the set before, after it has fetched one without them.
         keeps_stale: whether it goes on with what it has when it can't fetch; else it refuses every token until it can.
+        algorithms_once: whether it takes the algorithms that it allows from what is published when it starts, and never again.
     """
 
     lifetime: int | None
@@ -39,6 +40,7 @@ class Caching:
     background: bool = False
     grace: int = 0
     keeps_stale: bool = False
+    algorithms_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,15 @@ LIBRARIES: Final[Mapping[str, ClientLibrary]] = MappingProxyType(
             "Nimbus JOSE + JWT, JWKSourceBuilder", Caching(lifetime=5 * MINUTE, refetches=True, cooldown=30 * SECOND, burst=2)
         ),
         # Spring Security 7.1, JwkSetUriJwtDecoderBuilder.jwkSource: Nimbus' five minutes, with refreshAheadCache(false) and
-        # rateLimited(false) (spring-security#19643).
-        "spring": ClientLibrary("Spring Security, NimbusJwtDecoder", Caching(lifetime=5 * MINUTE, refetches=True)),
+        # rateLimited(false) (spring-security#19643). JwtDecoderProviderConfigurationUtils.getSignatureAlgorithms: those of the keys in the
+        # JWKS when the decoder is made from an issuer; from a JWKS URI it allows what it was told, by default RS256 alone.
+        "spring": ClientLibrary("Spring Security, NimbusJwtDecoder", Caching(lifetime=5 * MINUTE, refetches=True, algorithms_once=True)),
         # jpadilla/pyjwt 2.15, jwt/jwks_client.py: cache_jwk_set with lifespan 300, cache_keys off; get_signing_key refreshes for an unknown
         # kid, but not within 30 s of a fetch that succeeded.
         "pyjwt": ClientLibrary("PyJWT, PyJWKClient", Caching(lifetime=300 * SECOND, refetches=True, cooldown=30 * SECOND)),
-        # coreos/go-oidc, oidc/jwks.go: RemoteKeySet.verify fetches if no cached key fits; cachedKeys never expire.
-        "go-oidc": ClientLibrary("go-oidc, RemoteKeySet", Caching(lifetime=None, refetches=True)),
+        # coreos/go-oidc, oidc/jwks.go: RemoteKeySet.verify fetches if no cached key fits; cachedKeys never expire. oidc/oidc.go:
+        # NewProvider keeps the algorithms that discovery names then, and its verifiers allow no other.
+        "go-oidc": ClientLibrary("go-oidc, RemoteKeySet", Caching(lifetime=None, refetches=True, algorithms_once=True)),
         # awslabs/aws-jwt-verify, src/jwk.ts: SimpleJwksCache never expires; SimplePenaltyBox waits 10 s after a fetch without the kid.
         "aws-jwt-verify": ClientLibrary("aws-jwt-verify", Caching(lifetime=None, refetches=True, cooldown=10 * SECOND)),
         # Microsoft.IdentityModel 8, ConfigurationManager.cs: 12 h and a jitter (5 % of it; up to an hour in version 7); since 8.0.2 (issue

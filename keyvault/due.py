@@ -89,7 +89,15 @@ class Adopt:
     replaces: str | None = None
 
 
-Action = Prepare | Activate | Compromise | Destroy | Import | Adopt
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Destroy what the key store may hold under a name that the ring can't use any more (`keyvault.leftover`)."""
+
+    ordinal: int
+    algorithm: Algorithm
+
+
+Action = Prepare | Activate | Compromise | Destroy | Discard | Import | Adopt
 
 
 def activates_at(ring: Ring, policy: Policy) -> int | None:
@@ -136,6 +144,7 @@ def due(ring: Ring, policy: Policy, now: int) -> list[Action]:
     - A standby whose time has come is activated.
     - Without a standby, one is prepared, as soon as there is room for it under `max_published_keys`.
     - A deactivated key is destroyed when its last token has expired, if the key store has it.
+    - What an attempt that came to nothing may have left in the key store is destroyed when all such attempts have ended.
     """
     actions: list[Action] = []
     standby, ordinal, takeover_from = ring.standby, ring.next_ordinal, ring.takeover_from
@@ -153,6 +162,7 @@ def due(ring: Ring, policy: Policy, now: int) -> list[Action]:
     if standby is None and space > 0:
         actions.append(Prepare(ordinal, policy.algorithm, emergency=takeover_from is not None))
     actions.extend(Destroy(key.kid) for key in ring.keys if key.state is KeyState.DEACTIVATED and key.stored and not key.published(now))
+    actions.extend(Discard(left.ordinal, left.algorithm) for left in ring.leftovers if left.due_at(policy.clock_skew) <= now)
     return actions
 
 
@@ -161,6 +171,6 @@ def next_due(ring: Ring, policy: Policy, now: int) -> int | None:
     if due(ring, policy, now):
         return now
     times = {key.publish_until for key in ring.keys if key.state is KeyState.DEACTIVATED and key.published(now)}
-    times.add(activates_at(ring, policy))
+    times |= {activates_at(ring, policy), *(left.due_at(policy.clock_skew) for left in ring.leftovers)}
     # A key that only leaves the JWKS makes something due only if somebody waits for its room.
     return next((time for time in sorted(time for time in times if time is not None) if due(ring, policy, time)), None)

@@ -15,7 +15,10 @@ KeyVaultError
 │   ├── NotYetDue                 the key may do this later, or now with a reason
 │   ├── ReasonMissing             what was asked for takes a reason
 │   ├── TooManyPublishedKeys      one more key would exceed the policy's max_published_keys
-│   ├── KidTaken                  an imported key has the kid of another key of the ring, or is in it under another kid
+│   ├── UnknownApproval           nobody has asked for an approval with this id
+│   ├── ApprovalClosed            the approval was given or withdrawn, has expired, or makes no sense any more
+│   ├── SecondPersonNeeded        whoever asked can't approve it as well
+│   ├── TooManyApprovals          one person asks for more than anybody can look at
 │   └── BrokenHistory             a key event that can't follow the events before it, or is of an unknown type
 ├── InvalidPolicy                 a rotation policy that would break relying parties, or makes no sense
 │   └── InvalidDuration           text that is no ISO 8601 duration of weeks, days, hours, minutes and seconds
@@ -142,12 +145,20 @@ class TooManyPublishedKeys(RingError):
         self.until = until
 
 
-class KidTaken(RingError):
-    """An imported key has the `kid` of another key of the ring, or is in it under another `kid`."""
+class UnknownApproval(RingError):
+    """Nobody has asked for an approval with this id, or it is long over."""
 
-    def __init__(self, kid: str, problem: str) -> None:
-        super().__init__(f"key {kid!r} can't be imported: {problem}")
-        self.kid = kid
+
+class ApprovalClosed(RingError):
+    """The approval can't be given or withdrawn any more."""
+
+
+class SecondPersonNeeded(RingError):
+    """Whoever asked for something can't approve it as well."""
+
+
+class TooManyApprovals(RingError):
+    """One principal asks for more than anybody can look at."""
 
 
 class BrokenHistory(RingError):

@@ -14,6 +14,7 @@ import msgspec
 from keyvault.algorithms import Algorithm
 from keyvault.errors import BrokenHistory
 from keyvault.jwk import PublicJwk
+from keyvault.orders import Order
 from keyvault.policy import Policy
 from keyvault.relying_party import RelyingParty
 
@@ -112,6 +113,17 @@ class KeyAdopted(_Event, frozen=True, kw_only=True, tag="key_adopted"):
     known_since: int | None = None
 
 
+class KeyDiscarded(_Event, frozen=True, kw_only=True, tag="key_discarded"):
+    """The key store holds nothing under this name, which the ring never used and never will (see `keyvault.leftover`).
+
+    Attributes:
+        ordinal: with tenant and algorithm it makes the name in the store.
+    """
+
+    ordinal: int
+    algorithm: Algorithm
+
+
 class PolicyChanged(_Event, frozen=True, kw_only=True, tag="policy_changed"):
     """Another policy holds from `at` on. Its durations are stored in milliseconds."""
 
@@ -141,6 +153,41 @@ class JwksFetched(_Event, frozen=True, kw_only=True, tag="jwks_fetched"):
     kid: str
 
 
+class ApprovalRequested(_Event, frozen=True, kw_only=True, tag="approval_requested"):
+    """Somebody asked for what takes a second person. Nothing has been done.
+
+    Attributes:
+        order: what is carried out once the approval is given.
+        asked_by: the principal that asked.
+        until: from when on it can't be given any more.
+    """
+
+    id: str
+    order: Order
+    asked_by: str
+    until: int
+
+
+class ApprovalGiven(_Event, frozen=True, kw_only=True, tag="approval_given"):
+    """A second person has agreed. What the order came to are the events after this one, appended with it."""
+
+    id: str
+    given_by: str
+
+
+class ApprovalWithdrawn(_Event, frozen=True, kw_only=True, tag="approval_withdrawn"):
+    """The approval can't be given any more: somebody did not want it, or the ring had changed so that it made no sense.
+
+    Attributes:
+        withdrawn_by: the principal that withdrew it, or that found it to make no sense.
+        reason: why, if somebody said so.
+    """
+
+    id: str
+    withdrawn_by: str
+    reason: str | None = None
+
+
 KeyEvent = (
     KeyPrepared
     | KeyActivated
@@ -149,10 +196,14 @@ KeyEvent = (
     | KeyDestroyed
     | KeyImported
     | KeyAdopted
+    | KeyDiscarded
     | PolicyChanged
     | RelyingPartyRegistered
     | RelyingPartyRemoved
     | JwksFetched
+    | ApprovalRequested
+    | ApprovalGiven
+    | ApprovalWithdrawn
 )
 
 TYPES = (
@@ -163,10 +214,14 @@ TYPES = (
     "key_destroyed",
     "key_imported",
     "key_adopted",
+    "key_discarded",
     "policy_changed",
     "relying_party_registered",
     "relying_party_removed",
     "jwks_fetched",
+    "approval_requested",
+    "approval_given",
+    "approval_withdrawn",
 )
 
 

@@ -9,11 +9,11 @@ from typing import Final
 from keyvault import commands
 from keyvault.due import Adopt, Import, room
 from keyvault.durations import DAY, render_duration
-from keyvault.errors import InvalidImport, KidTaken, TooManyPublishedKeys, WrongState
+from keyvault.errors import InvalidImport, TooManyPublishedKeys, WrongState
 from keyvault.jwk import PublicJwk
 from keyvault.key import Key, KeyState
 from keyvault.plan import Outcome, Plan
-from keyvault.policy import Policy
+from keyvault.policy import Guard, Policy
 from keyvault.readiness import safe_at
 from keyvault.ring import Ring
 
@@ -37,8 +37,7 @@ def publish(ring: Ring, policy: Policy, now: int, keys: Sequence[PublicJwk], pub
 
     Raises:
         InvalidImport: `publish_until` is past or too far off.
-        KidTaken: another key has the `kid`, or the key is there under another `kid`.
-        WrongState: the key was compromised or destroyed here.
+        WrongState: another key has the `kid`, the key is there under another `kid`, or was compromised or destroyed here.
         TooManyPublishedKeys: there is no room for them.
     """
     at = max(now, ring.changed_at)
@@ -83,7 +82,8 @@ def adopt(
 
     Raises:
         UnknownKid: the ring has no such key.
-        InvalidImport: it would be replaced at once, as the policy has another algorithm; or `known_since` is not past.
+        InvalidImport: it would be replaced at once, as the policy has another algorithm; `known_since` is not past; or forcing takes a
+            second person.
         WrongState: it was not imported, has signed here before, or is not to be used any more.
         ReasonMissing: it has to be forced, and no reason is given.
     """
@@ -98,6 +98,11 @@ def adopt(
         raise InvalidImport(
             f"key {kid!r} is for {key.algorithm}, and the policy for {policy.algorithm}, so the next rotation would end it at once; "
             f"set algorithm {key.algorithm} in the policy first"
+        )
+    if Guard.FORCE in policy.dual_control and (activate or known_since is not None):
+        raise InvalidImport(
+            "the policy lets nobody force a key alone: import it without saying that it is known or is to sign at once; then it waits as "
+            "the standby, and activating it by force is what a second person approves"
         )
     if key.state not in {KeyState.PRE_ACTIVATION, KeyState.DEACTIVATED} or key.activated_at is not None:
         raise WrongState(kid, key.state, "imported to sign", "a key that has signed here does not come back; rotate to a new one")
@@ -122,12 +127,12 @@ def _known(ring: Ring, jwk: PublicJwk) -> Key | None:
         same = key.jwk.thumbprint() == thumbprint
         if key.kid == jwk.kid:
             if not same:
-                raise KidTaken(jwk.kid, "another key of this ring has that kid, and no two may")
+                raise WrongState(jwk.kid, key.state, "imported", "another key of this ring has that kid, and no two may")
             if key.algorithm is not jwk.alg:
-                raise KidTaken(jwk.kid, f"it is in this ring for {key.algorithm}, and here for {jwk.alg}")
+                raise WrongState(jwk.kid, key.state, "imported", f"it is in this ring for {key.algorithm}, and not for {jwk.alg}")
             return key
         if same:
-            raise KidTaken(jwk.kid, f"this key is in the ring already, under the kid {key.kid!r}")
+            raise WrongState(jwk.kid, key.state, "imported", f"it is in this ring already, under the kid {key.kid!r}")
     return None
 
 

@@ -9,12 +9,18 @@ from keyvault.events import KeyAdopted, KeyImported
 from keyvault.key import Key, KeyState
 
 
-def published(known: Key | None, event: KeyImported) -> Key:
-    """The key after `KeyImported`; `known` is the ring's key with its `kid`, if there is one.
+def after(keys: tuple[Key, ...], event: KeyImported | KeyAdopted) -> tuple[Key, ...]:
+    """A ring's keys after the event; a new one comes first, as its ordinal is 0.
 
     Raises:
-        BrokenHistory: that is another key, or one that signs.
+        BrokenHistory: the event can't follow those before it.
     """
+    known = next((key for key in keys if key.kid == event.kid), None)
+    key = _published(known, event) if isinstance(event, KeyImported) else _adopted(known, event)
+    return (key, *keys) if known is None else tuple(key if other is known else other for other in keys)
+
+
+def _published(known: Key | None, event: KeyImported) -> Key:
     if known is None:
         return Key(
             kid=event.kid,
@@ -33,12 +39,8 @@ def published(known: Key | None, event: KeyImported) -> Key:
     return replace(known, publish_until=until, stored=known.stored or event.private)
 
 
-def adopted(key: Key, event: KeyAdopted) -> Key:
-    """The key after `KeyAdopted`: the standby, beside another one only for the moment in which it becomes active itself.
-
-    Raises:
-        BrokenHistory: it was made here, or has signed here before.
-    """
-    if not key.imported or key.activated_at is not None:
+def _adopted(key: Key | None, event: KeyAdopted) -> Key:
+    if key is None or not key.imported or key.state not in {KeyState.DEACTIVATED, KeyState.PRE_ACTIVATION} or key.activated_at is not None:
         raise BrokenHistory(f"key {event.kid!r} is none that was imported and never signed here, so KeyAdopted can't follow")
+    # Beside another standby only for the moment in which it becomes active itself.
     return replace(key, state=KeyState.PRE_ACTIVATION, stored=True, known_since=event.known_since, deactivated_at=None, publish_until=None)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
-from keyvault.due import Destroy, Prepare
+from keyvault.due import Destroy, Discard, Prepare
 from keyvault.errors import KeyDestroyed, KeyNotFound, KeyStoreConflict, KeyStoreError, KeyStoreUnavailable
 from keyvault.events import KeyEvent
 from keyvault.key_store import KeyName, KeyStore
@@ -21,18 +23,23 @@ _MOST_SKIPPED = 100
 class Keeper:
     """Carries out plans at a key store. It does not know the log: the caller appends the events.
 
-    Carrying out a plan again is harmless. A key that was created and never logged, because of a crash or because somebody else
-    appended first, is found again under the same name by the next plan. A key is destroyed only when no event can use it any more.
+    Carrying out a plan again is harmless. A key that was created and never logged, because of a crash, because the store's answer was lost
+    or because somebody else appended first, is found again under the same name by the next plan; if that takes another name, since the
+    policy has another algorithm by then, the ring knows what may be left (`keyvault.leftover`). A key is destroyed only when no event
+    can use it any more.
     """
 
-    def __init__(self, store: KeyStore, *, patience: float = 5.0) -> None:
+    def __init__(self, store: KeyStore, *, now: Callable[[], int] = lambda: 0, patience: float = 5.0) -> None:
         """The keeper of this store.
 
         Args:
             store: where the keys are.
+            now: the clock, in epoch milliseconds. What the store is slow about happens when it is done, not when it was planned: others go
+                on signing with the old key until then, and fetch a JWKS without the new one. By default, when it was planned.
             patience: seconds that a best-effort plan waits for the store in all, so that a bad key leaves even if the store hangs.
         """
         self._store = store
+        self._now = now
         self._patience = patience
 
     async def carry_out(self, scope: TenantScope, ring: Ring, plan: Plan) -> tuple[KeyEvent, ...]:
@@ -56,7 +63,7 @@ class Keeper:
             postponed.append(KeyStoreUnavailable(f"the key store did not answer within {self._patience:g} seconds"))
         if postponed and not plan.best_effort:
             raise postponed[0]
-        events = plan.events(ring, created, destroyed)
+        events = replace(plan, at=max(plan.at, self._now())).events(ring, created, destroyed)
         if postponed and not events:
             raise postponed[0]
         for error in postponed:
@@ -66,15 +73,19 @@ class Keeper:
     async def _create(
         self, scope: TenantScope, ring: Ring, plan: Plan, created: dict[Prepare, Created], postponed: list[KeyStoreError]
     ) -> None:
-        """Fills `created` one by one, so that what was made counts even if time runs out."""
+        """Fills `created` one by one, so that what was made counts even if time runs out.
+
+        The first that fails ends it. The store may have made that key all the same, and lost the answer: were one with a higher ordinal
+        logged, no plan would ever look under its name again.
+        """
         least = ring.next_ordinal
         for prepare in plan.creations:
             try:
                 created[prepare] = key = await self._create_one(scope, ring, prepare, least)
             except KeyStoreError as error:
                 postponed.append(error)
-            else:
-                least = key.ordinal + 1
+                break
+            least = key.ordinal + 1
 
     async def _create_one(self, scope: TenantScope, ring: Ring, prepare: Prepare, least: int) -> Created:
         first = max(prepare.ordinal, least)
@@ -92,10 +103,10 @@ class Keeper:
             f"the key store has destroyed {_MOST_SKIPPED} keys from {scope.tenant}/{first} on that the log does not know"
         )
 
-    async def _destroy(self, scope: TenantScope, ring: Ring, plan: Plan, postponed: list[KeyStoreError]) -> frozenset[Destroy]:
-        destroyed = set()
+    async def _destroy(self, scope: TenantScope, ring: Ring, plan: Plan, postponed: list[KeyStoreError]) -> frozenset[Destroy | Discard]:
+        destroyed: set[Destroy | Discard] = set()
         for destroy in plan.destructions:
-            key = ring.find(destroy.kid)
+            key = destroy if isinstance(destroy, Discard) else ring.find(destroy.kid)
             try:
                 await self._store.destroy(KeyName.of(scope, key))
             except KeyNotFound:

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keyvault.due import Action, Activate, Adopt, Compromise, Destroy, Import, Prepare
+from keyvault.due import Action, Activate, Adopt, Compromise, Destroy, Discard, Import, Prepare
 from keyvault.events import (
     KeyActivated,
     KeyAdopted,
     KeyCompromised,
     KeyDeactivated,
     KeyDestroyed,
+    KeyDiscarded,
     KeyEvent,
     KeyImported,
     KeyPrepared,
@@ -45,6 +46,10 @@ class Outcome(StrEnum):
     """Another policy holds."""
     SCHEDULED = "scheduled"
     """What was due was done."""
+    PENDING = "pending"
+    """It takes a second person, who has not approved yet: nothing was done."""
+    WITHDRAWN = "withdrawn"
+    """An approval can't be given any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,14 @@ class Plan:
     """What is to be done. Pure: `Keeper` carries it out, and the caller appends the events.
 
     Attributes:
-        at: the time of all its events, epoch milliseconds.
+        at: the time of all its events, epoch milliseconds; or later, when the key store has done its part.
         policy: by which it was made, or which it sets.
         actions: in order.
         outcome: what it comes to, if all goes well.
         kid: whom it is about; None when the key does not exist yet.
         warning: whom it may break, in words for people, or None.
+        first: what is recorded before anything is done, whatever becomes of the actions.
+        approval: the id of the approval that it is about, or None.
         best_effort: what the key store can't do now is left to the next `due` (the rest still happens), instead of failing it all.
     """
 
@@ -75,6 +82,8 @@ class Plan:
     actions: tuple[Action, ...] = ()
     kid: str | None = None
     warning: str | None = None
+    first: tuple[KeyEvent, ...] = ()
+    approval: str | None = None
     best_effort: bool = False
 
     @property
@@ -83,11 +92,13 @@ class Plan:
         return tuple(action for action in self.actions if isinstance(action, Prepare))
 
     @property
-    def destructions(self) -> tuple[Destroy, ...]:
+    def destructions(self) -> tuple[Destroy | Discard, ...]:
         """The keys that the store must destroy first."""
-        return tuple(action for action in self.actions if isinstance(action, Destroy))
+        return tuple(action for action in self.actions if isinstance(action, Destroy | Discard))
 
-    def events(self, ring: Ring, created: Mapping[Prepare, Created], destroyed: frozenset[Destroy] = frozenset()) -> tuple[KeyEvent, ...]:
+    def events(
+        self, ring: Ring, created: Mapping[Prepare, Created], destroyed: frozenset[Destroy | Discard] = frozenset()
+    ) -> tuple[KeyEvent, ...]:
         """What to append, atomically, if the log's ring still is `ring`.
 
         Args:
@@ -95,7 +106,9 @@ class Plan:
             created: the keys that now exist in the store; creations that are not in it did not happen.
             destroyed: the destructions that happened.
         """
-        events: list[KeyEvent] = []
+        events: list[KeyEvent] = list(self.first)
+        for event in self.first:
+            ring = ring.apply(event)
         if self.outcome is Outcome.POLICY_CHANGED:
             events.append(PolicyChanged(at=self.at, policy=self.policy))
         for action in self.actions:
@@ -104,7 +117,9 @@ class Plan:
                 events.append(event)
         return tuple(events)
 
-    def _record(self, ring: Ring, action: Action, created: Mapping[Prepare, Created], destroyed: frozenset[Destroy]) -> Iterator[KeyEvent]:
+    def _record(
+        self, ring: Ring, action: Action, created: Mapping[Prepare, Created], destroyed: frozenset[Destroy | Discard]
+    ) -> Iterator[KeyEvent]:
         match action:
             case Prepare():
                 if (key := created.get(action)) is None:
@@ -134,6 +149,9 @@ class Plan:
             case Destroy(kid):
                 if action in destroyed:
                     yield KeyDestroyed(at=self.at, kid=kid)
+            case Discard(ordinal, algorithm):
+                if action in destroyed:
+                    yield KeyDiscarded(at=self.at, ordinal=ordinal, algorithm=algorithm)
 
     def _activate(self, ring: Ring, kid: str, forced: str | None) -> Iterator[KeyEvent]:
         if ring.active is not None:
@@ -144,5 +162,5 @@ class Plan:
 
     def _deactivate(self, key: Key) -> KeyDeactivated:
         """Its tokens live for the longest lifetime allowed while it was active; a standby has none, so it leaves at once."""
-        kept = key.token_lifetime + self.policy.clock_skew if key.state is KeyState.ACTIVE else 0
+        kept = self.policy.kept(key.token_lifetime) if key.state is KeyState.ACTIVE else 0
         return KeyDeactivated(at=self.at, kid=key.kid, publish_until=self.at + kept)

@@ -8,14 +8,20 @@ from itertools import takewhile
 from typing import Any, Self, assert_never
 
 from keyvault import imported_keys
+from keyvault.approval import Approval, ApprovalState
+from keyvault.approvals import Approvals
 from keyvault.errors import BrokenHistory, UnknownKid
 from keyvault.events import (
+    ApprovalGiven,
+    ApprovalRequested,
+    ApprovalWithdrawn,
     JwksFetched,
     KeyActivated,
     KeyAdopted,
     KeyCompromised,
     KeyDeactivated,
     KeyDestroyed,
+    KeyDiscarded,
     KeyEvent,
     KeyImported,
     KeyPrepared,
@@ -25,6 +31,7 @@ from keyvault.events import (
 )
 from keyvault.jwks import Jwks
 from keyvault.key import Key, KeyState
+from keyvault.leftover import Leftover, Tried, changed, lost
 from keyvault.policy import Policy
 from keyvault.relying_party import RelyingParty
 from keyvault.wave import Request
@@ -45,6 +52,9 @@ class Ring:
             until such a key is active: only its unknown `kid` makes clients that never expire their cache drop the bad key.
         relying_parties: for whom it is published, by id, as far as they are registered.
         fetches: which of them were seen to fetch the standby, and when, in epoch milliseconds.
+        tried: by which other algorithms attempts may have created keys with ordinals that are still to come.
+        leftovers: the names of keys in the store that such attempts may have left, and that no key of the ring can get any more.
+        approvals: what was asked for and takes a second person.
         requested: what a wave asks of it, until a key becomes active. No key event tells of it: the wave does, once for all its rings.
     """
 
@@ -54,6 +64,9 @@ class Ring:
     takeover_from: int | None = None
     relying_parties: tuple[RelyingParty, ...] = ()
     fetches: tuple[JwksFetched, ...] = ()
+    tried: tuple[Tried, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
+    approvals: Approvals = Approvals()  # noqa: RUF009 (a frozen value)
     requested: Request | None = None
 
     @classmethod
@@ -154,13 +167,16 @@ class Ring:
             case KeyDestroyed():
                 key = self._key(event, {KeyState.DEACTIVATED, KeyState.COMPROMISED})
                 return self._with(key, state=KeyState.DESTROYED, destroyed_at=event.at)
-            case KeyImported():
-                return self._import(event)
-            case KeyAdopted():
-                key = imported_keys.adopted(self._key(event, {KeyState.DEACTIVATED, KeyState.PRE_ACTIVATION}), event)
-                return replace(self, keys=tuple(key if other.kid == key.kid else other for other in self.keys))
+            case KeyImported() | KeyAdopted():
+                return replace(self, keys=imported_keys.after(self.keys, event))
+            case KeyDiscarded(ordinal=ordinal, algorithm=algorithm):
+                left = (one for one in self.leftovers if (one.ordinal, one.algorithm) != (ordinal, algorithm))
+                return replace(self, leftovers=tuple(left))
             case PolicyChanged():
-                ring = replace(self, policy=event.policy)
+                ring = replace(self, policy=event.policy, approvals=self.approvals.policy_changed(event.at))
+                if event.policy.algorithm is not self.policy.algorithm:
+                    alone = self.active is None and self.standby is None
+                    ring = replace(ring, tried=changed(self.tried, self.policy.algorithm, self.next_ordinal, alone=alone))
                 if (active := self.active) is None:
                     return ring
                 return ring._with(active, token_lifetime=max(active.token_lifetime, event.policy.max_token_lifetime))  # noqa: SLF001 (its own)
@@ -175,6 +191,12 @@ class Ring:
                 )
             case JwksFetched():
                 return replace(self, fetches=(*self.fetches, event))
+            case ApprovalRequested():
+                return replace(self, approvals=self.approvals.ask(Approval(event.id, event.order, event.asked_by, event.at, event.until)))
+            case ApprovalGiven():
+                return replace(self, approvals=self.approvals.close(event.id, ApprovalState.GIVEN, event.at, event.given_by))
+            case ApprovalWithdrawn(withdrawn_by=by, reason=why):
+                return replace(self, approvals=self.approvals.close(event.id, ApprovalState.WITHDRAWN, event.at, by, why))
             case _:
                 assert_never(event)
 
@@ -192,15 +214,14 @@ class Ring:
             published_at=event.at,
             emergency=event.emergency,
         )
-        # What was fetched is asked of the standby only.
-        return replace(self, keys=(*self.keys, key), fetches=())
-
-    def _import(self, event: KeyImported) -> Self:
-        known = next((key for key in self.keys if key.kid == event.kid), None)
-        key = imported_keys.published(known, event)
-        if known is None:
-            return replace(self, keys=(key, *self.keys))
-        return replace(self, keys=tuple(key if other is known else other for other in self.keys))
+        left = lost(self.tried, self.next_ordinal, event.ordinal, event.algorithm, event.at)
+        return replace(
+            self,
+            keys=(*self.keys, key),
+            fetches=(),  # what was fetched is asked of the standby only
+            tried=tuple(one for one in self.tried if one.reach > event.ordinal),
+            leftovers=(*self.leftovers, *left),
+        )
 
     def _activate(self, event: KeyActivated) -> Self:
         if self.active is not None:
@@ -215,7 +236,7 @@ class Ring:
     def _only(self, state: KeyState) -> Key | None:
         return next((key for key in reversed(self.keys) if key.state is state), None)
 
-    def _key(self, event: KeyActivated | KeyAdopted | KeyDeactivated | KeyCompromised | KeyDestroyed, states: set[KeyState]) -> Key:
+    def _key(self, event: KeyActivated | KeyDeactivated | KeyCompromised | KeyDestroyed, states: set[KeyState]) -> Key:
         try:
             key = self.find(event.kid)
         except UnknownKid as error:

@@ -15,8 +15,7 @@ from keyvault import jws
 from keyvault.errors import NoActiveKey
 from keyvault.key import Key
 from keyvault.key_store import KeyName, KeyStore
-from keyvault.policy import Policy
-from keyvault.readiness import ready_at
+from keyvault.readiness import safe_at
 from keyvault.ring import Ring
 from streams.scope import TenantScope
 
@@ -90,7 +89,7 @@ def claims(event: SecurityEvent, ring: Ring, *, issuer: str, now: int) -> dict[s
         "jti": event.jti,
         "aud": event.audience,
         "toe": event.at // 1000,
-        "events": {event.type.value: {"kid": event.kid, **_times(event.type, ring.find(event.kid), ring.policy)}},
+        "events": {event.type.value: {"kid": event.kid, **_times(event.type, ring.find(event.kid), ring)}},
     }
 
 
@@ -114,12 +113,12 @@ async def sign_security_event(
     return SignedEvent(jws.compact(text, signature), key.kid)
 
 
-def _times(kind: SecurityEventType, key: Key, policy: Policy) -> dict[str, int]:
+def _times(kind: SecurityEventType, key: Key, ring: Ring) -> dict[str, int]:
     """What somebody who keeps a JWKS wants to know, in seconds: reasons, and who did it, are the tenant's own affair."""
     times: dict[str, int | None]
     match kind:
         case SecurityEventType.KEY_PREPARED:
-            times = {"published_at": key.published_at, "ready_at": ready_at(key, policy)}
+            times = {"published_at": key.published_at, "ready_at": safe_at(ring, ring.policy, key)}
         case SecurityEventType.KEY_ACTIVATED:
             times = {"activated_at": key.activated_at}
         case SecurityEventType.KEY_DEACTIVATED:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from keyvault.caching import Caching, exposed_for, sure_after
 from keyvault.durations import MINUTE, render_duration
 from keyvault.policy import Policy
+
+_OTHER_ALGORITHM: Final = (
+    "Another algorithm: if the policy's `algorithm` is changed, it breaks. It allows only the algorithms that were published when it "
+    "started, so restart it when the first key of the new one is published, before that signs."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,7 @@ def check(caching: Caching, policy: Policy) -> Survival:
         emergency=exposed is not None and refused is not None,
         exposed_for=exposed,
         refused_for=refused,
-        findings=(told, _exposure(exposed), _refusal(caching, refused)),
+        findings=(told, _exposure(exposed), _refusal(caching, refused), *([_OTHER_ALGORITHM] if caching.algorithms_once else [])),
         advice=tuple(_advice(caching, policy)),
     )
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from services.access.principal import Principal
+from services.outbound.target import origin
 from streams.control_log import ControlEvent
 from streams.event import Event, iso
 from streams.event_log import CONTROL, Batch, EventLog, NewRecord, Record
@@ -26,7 +27,7 @@ _NO_NEWS: Final = frozenset({"notice_claimed"})
 
 _CATEGORIES: Final = (
     *((prefix, "iam") for prefix in ("token_", "tenant_")),
-    *((prefix, "configuration") for prefix in ("key_", "policy_", "relying_party_", "notice_")),
+    *((prefix, "configuration") for prefix in ("key_", "policy_", "relying_party_", "notice_", "approval_")),
 )
 _FAILURES: Final = frozenset({"notice_failed", "notice_abandoned"})
 
@@ -79,6 +80,9 @@ class AuditProcessor(Processor):
 
 def _from_control(record: Record, event: ControlEvent, tenant: str) -> Encoded:
     details = {name: value for name, value in event.data.items() if name not in _SECRET_DATA}
+    if webhook := details.get("relying_party", {}).get("webhook"):
+        # Whoever may read the log may not thereby write to the webhook: a token in its path or query stays out.
+        details["relying_party"] = details["relying_party"] | {"webhook": origin(webhook)}
     # The id is the record's place, so that a batch that comes again changes nothing.
     event_id = f"{OWN}{record.stream}-{record.partition}-{record.offset}"
     return _event(tenant, event_id, event.type, event.by, None, event.at, details, None)

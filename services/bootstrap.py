@@ -17,6 +17,7 @@ from services.engines import alone, open_index, open_log, open_store
 from services.errors import AlreadyRunning
 from services.events.ingest import Ingest
 from services.events.search import Search
+from services.keys.approval_commands import ApprovalCommands
 from services.keys.custodian import Commands, Custodian
 from services.keys.fetches import Fetches
 from services.keys.imports import Imports
@@ -76,11 +77,10 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         custodian = Custodian(log, control, rings, seen, tenants, store, now_ms)
         processor = IndexProcessor(log, index, backlogs, exists=tenants.exists, pooled=tenants.pooled)
         catch_up = CatchUp(log, index, processor, backlogs, alone=alone(settings))
-        if alone(settings):
-            await parts.prepare_indexes(processor, catch_up, tenants)
         runner = Runner(log, (Router(sources.map, tenants.exists), AuditProcessor(), processor))
         if settings.process:
             parts.process(runner, catch_up, stack)
+        preparation = parts.preparation(processor, catch_up, tenants, stack, settings)
         search_users = SearchUsers(control, tenants, parts.direct_access(settings, stack))
         forgetting = Forgetting(control, tenants, search_users, processor)
         clockwork = parts.clockwork(stack)
@@ -109,12 +109,15 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             rings=rings,
             custodian=custodian,
             imports=Imports(custodian, rings, store, outbound),
+            hearing=parts.hearing(control, settings, stack),
+            approvals=ApprovalCommands(custodian, tokens),
             notices=notices,
             outbound=outbound,
             publication=Publication(tenants, rings, fetches, settings.issuer_base),
             scheduler=scheduler,
             waves=wave_commands,
             processor=processor,
+            preparation=preparation,
             catch_up=catch_up,
             runner=runner,
             search=Search(index, processor, installation.cursor_key),

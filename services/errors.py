@@ -5,6 +5,7 @@ ServicesError
 ├── AlreadyRunning     another process works on the same data directory
 ├── BackupError        a backup that can't be made or restored; nothing was changed
 ├── ServiceError       the command line's service refused, or could not be reached
+├── CutOff             this node has not heard from the control log for too long to sign
 ├── OutboundError      an address that a tenant named could not be called
 │   ├── AddressRefused     it may not be called: not https, with a password, or of a network that is not public
 │   ├── Unreachable        there is no such host, no connection, or it broke
@@ -44,6 +45,10 @@ class BackupError(ServicesError):
 
 class ServiceError(ServicesError):
     """The service that the command line talks to refused, or could not be reached."""
+
+
+class CutOff(ServicesError):
+    """This node has not heard from the control log for so long that its active key may be compromised by now."""
 
 
 class OutboundError(ServicesError):

@@ -9,14 +9,16 @@ from typing import Final
 import structlog
 
 from services.clockwork import Clockwork
-from services.engines import alone, make_data, open_direct_access
+from services.engines import alone, make_data, open_direct_access, shared
+from services.keys.hearing import Hearing
 from services.lock import DataLock
+from services.preparation import Preparation
 from services.settings import Settings
 from services.tenants.forgetting import Forgetting
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlLog, Projection
 from streams.direct_access import DirectAccess
-from streams.errors import SearchIndexError, StreamsError
+from streams.errors import StreamsError
 from streams.event_log import IDP_EVENTS, EventLog
 from streams.log_sqlite import SqliteEventLog
 from streams.processors.backlog import Backlogs
@@ -93,16 +95,13 @@ def backlogs(settings: Settings) -> Backlogs:
     return Backlogs("alone" if alone(settings) else "")
 
 
-async def prepare_indexes(processor: IndexProcessor, catch_up: CatchUp, tenants: Tenants) -> None:
-    """Gives each tenant an index that matches its log."""
-    for tenant in tenants.all():
-        scope = TenantScope(tenant.id)
-        try:
-            if not await processor.prepare(scope):
-                await catch_up.rebuild(scope)
-        except SearchIndexError as error:
-            # One tenant's broken index must keep nobody else, and no JWKS, from being served.
-            _log.error("index_unavailable", tenant=tenant.id, error=str(error))
+def preparation(processor: IndexProcessor, catch_up: CatchUp, tenants: Tenants, stack: AsyncExitStack, settings: Settings) -> Preparation:
+    """The preparation of indexes, under way while the stack is open, where this process is the only one that has them."""
+    found = Preparation(processor, catch_up, tenants)
+    if alone(settings):
+        found.start(rebuild=not settings.process)
+        stack.push_async_callback(found.stop)
+    return found
 
 
 def process(runner: Runner, catch_up: CatchUp, stack: AsyncExitStack) -> None:
@@ -111,6 +110,15 @@ def process(runner: Runner, catch_up: CatchUp, stack: AsyncExitStack) -> None:
     catch_up.start()
     stack.push_async_callback(runner.stop)
     stack.push_async_callback(catch_up.stop)
+
+
+def hearing(control: ControlLog, settings: Settings, stack: AsyncExitStack) -> Hearing:
+    """What says whether this node hears the control log; an embedded one it has in its own hands."""
+    found = Hearing(control)
+    if shared(settings) and not settings.sign_unheard:
+        found.start()
+        stack.push_async_callback(found.stop)
+    return found
 
 
 async def trim(log: EventLog) -> None:

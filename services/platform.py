@@ -10,7 +10,9 @@ from services.access.tokens import Tokens
 from services.audit import Audit
 from services.events.ingest import Ingest
 from services.events.search import Search
+from services.keys.approval_commands import ApprovalCommands
 from services.keys.custodian import Custodian
+from services.keys.hearing import Hearing
 from services.keys.imports import Imports
 from services.keys.publication import Publication
 from services.keys.rings import Rings
@@ -18,6 +20,7 @@ from services.keys.scheduler import RotationScheduler
 from services.keys.wave_commands import WaveCommands
 from services.notices.notices import Notices
 from services.outbound.client import Outbound
+from services.preparation import Preparation
 from services.settings import Settings
 from services.tenants.forgetting import Forgetting
 from services.tenants.search_user import SearchUsers
@@ -50,12 +53,15 @@ class Platform:
     rings: Rings
     custodian: Custodian
     imports: Imports
+    hearing: Hearing
+    approvals: ApprovalCommands
     notices: Notices
     outbound: Outbound
     publication: Publication
     scheduler: RotationScheduler
     waves: WaveCommands
     processor: IndexProcessor
+    preparation: Preparation
     catch_up: CatchUp
     runner: Runner
     search: Search

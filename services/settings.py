@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     vault_secret_id: Annotated[SecretStr | None, Field(description="The AppRole's secret")] = None
     vault_secret_id_file: Annotated[Path | None, Field(description="A file with that secret")] = None
     metrics_port: Annotated[int, Field(ge=0, le=65535, description="Port of `tenantry worker` for /metrics; 0 for none")] = 0
+    sign_unheard: Annotated[
+        bool,
+        Field(description="Whether a node that Kafka has not answered for longer than a JWKS may be cached goes on signing"),
+    ] = False
     outbound_allow: Annotated[
         str,
         Field(description="Besides public https addresses, what webhooks and imports may call: networks and host names, comma separated"),

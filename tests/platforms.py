@@ -64,7 +64,7 @@ class Site:
                 while _behind(await self.platform.log.cursors(stream, group), ends):
                     await waking.next(0.02)  # woken by every append; the cursor's own moves are seen at the latest then
         async with self.platform.log.follow(CONTROL, None, start=await self.platform.log.ends(CONTROL)) as waking:
-            while self.platform.processor.behind:
+            while self.platform.processor.behind or self.platform.preparation.left:
                 await waking.next(0.02)
 
 

@@ -21,6 +21,7 @@ SCOPE_MAKERS = {
     "services/api/tenants.py": "an operator creates a tenant, which nobody can enter yet",
     "services/audit.py": "a processor: the control log's key is the tenant",
     "services/parts.py": "at start, for each tenant of the control log",
+    "services/preparation.py": "at start, for each tenant of the control log",
     "services/answering.py": "looks for what no tenant has, to see whether the engines answer",
     "services/cli/replay.py": "an operator at the machine itself, who can read every file anyway",
     "services/events/file_ingest.py": "counts an ingest run of an operator at the machine itself",

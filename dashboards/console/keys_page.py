@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from dashboards.console.approvals import ApprovalView, dual_control_words
 from dashboards.console.rotation import Rotation, rotation
 from dashboards.console.times import age, utc, words
 from keyvault.due import activates_at
 from keyvault.key import Key, KeyState
 from keyvault.policy import Policy
+from keyvault.policy_warnings import warnings
 from keyvault.readiness import safe_at
 from keyvault.ring import Ring
 
@@ -50,7 +52,9 @@ class KeysPage:
     """The key ring.
 
     Attributes:
+        warnings: what the policy can't keep, and whom it may break.
         rotation: what the button would do; None for those who may not press it.
+        approvals: what waits for a second person.
         notice: what has just been done, in paragraphs.
         trouble: why it was not done.
     """
@@ -62,7 +66,9 @@ class KeysPage:
     keys: tuple[KeyView, ...]
     published: int
     policy: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
     rotation: Rotation | None
+    approvals: tuple[ApprovalView, ...] = ()
     notice: tuple[str, ...] = ()
     trouble: str | None = None
 
@@ -73,7 +79,16 @@ class KeysPage:
 
     @classmethod
     def of(
-        cls, tenant: str, ring: Ring, now: int, *, issuer: str, may_rotate: bool, notice: tuple[str, ...] = (), trouble: str | None = None
+        cls,
+        tenant: str,
+        ring: Ring,
+        now: int,
+        *,
+        issuer: str,
+        may_rotate: bool,
+        approvals: tuple[ApprovalView, ...] = (),
+        notice: tuple[str, ...] = (),
+        trouble: str | None = None,
     ) -> KeysPage:
         """The page of a ring. Keys come in the order of their use: signing, standby, then the newest first."""
         order = sorted(
@@ -86,7 +101,9 @@ class KeysPage:
             keys=tuple(_view(key, ring, now) for key in order),
             published=len(ring.published(now)),
             policy=_policy(ring.policy),
+            warnings=tuple(warnings(ring, ring.policy)),
             rotation=rotation(ring, now) if may_rotate else None,
+            approvals=approvals,
             notice=notice,
             trouble=trouble,
         )
@@ -149,4 +166,5 @@ def _policy(policy: Policy) -> tuple[tuple[str, str], ...]:
         ("The JWKS is cached for", words(policy.jwks_max_age)),
         ("Published keys at most", str(policy.max_published_keys)),
         ("Waits for relying parties for at most", words(policy.readiness_limit)),
+        ("Takes a second person", dual_control_words(policy)),
     )

@@ -65,7 +65,7 @@ def _before(ring: Ring, plan: Plan, now: int) -> tuple[str, ...]:
         return ("No key signs at present. A key becomes active at once, so that tokens can be signed again.",)
     if plan.outcome is Outcome.ACTIVATED and standby is not None:
         known = f"It has been published since {utc(standby.published_at)}, so relying parties know it."
-        kept = utc(now + active.token_lifetime + policy.clock_skew)
+        kept = utc(now + policy.kept(active.token_lifetime))
         still = f"and stays published until about {kept}: tokens that it signed still verify until they expire."
         return (
             f"Key {standby.kid} signs from then on. {known}",

@@ -78,6 +78,11 @@ class Tokens(Projection):
         token = self._tokens.get(identifier)
         return self.holder(token) if token is not None and token.valid(now) else None
 
+    def minter(self, principal: str) -> str | None:
+        """Who minted the token of this principal, whether it is still valid or not; None if there never was such a token."""
+        token = self._tokens.get(principal.partition(":")[2])
+        return token.minted_by if token is not None else None
+
     @staticmethod
     def holder(token: Token) -> Principal:
         """The principal that a token makes of its holder."""

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from services.api import (
+    approvals,
     console,
     events,
     imports,
@@ -46,7 +47,7 @@ def api(platform: Platform) -> FastAPI:
     )
     app.state.platform = platform
     problems.install(app)
-    for part in (signing, tenants, search_user, tokens, events, keys, imports, relying_parties, notices, waves, operations):
+    for part in (signing, tenants, search_user, tokens, events, keys, imports, relying_parties, approvals, notices, waves, operations):
         app.include_router(part.router)
     console.install(app, platform)
     app.add_api_route("/", _home, include_in_schema=False)

@@ -19,6 +19,7 @@ from dashboards.console.rotation import rotated, rotation
 from keyvault.errors import KeyVaultError
 from services.access.scopes import Scope
 from services.access.session import LIFETIME_MS, Sessions
+from services.api import console_approvals
 from services.api.console_edge import (
     ConsoleRoute,
     TheVisitor,
@@ -50,6 +51,7 @@ _REFUSED: Final = "This token is not valid: it is unknown, has expired or was re
 def install(app: FastAPI, running: Platform) -> None:
     """Adds the console, with sessions of its own, to the application."""
     app.state.sessions = Sessions(running.tokens)
+    app.include_router(console_approvals.router)
     app.include_router(router)
 
 
@@ -197,6 +199,7 @@ def _keys(
         running.now(),
         issuer=issuer_of(found, running.settings.issuer_base),
         may_rotate=Scope.KEYS_ROTATE in who.principal.scopes,
+        approvals=console_approvals.pending(running, tenant, who.principal),
         notice=notice,
         trouble=trouble,
     )

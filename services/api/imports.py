@@ -122,7 +122,8 @@ async def adopt(
         reason=body.reason,
     )
     response.headers["Cache-Control"] = "no-store"
-    return done_answer(await running.imports.adopt(scope, asked, by=by.id, command=command))
+    done = await running.imports.adopt(scope, asked, by=by.id, command=command)
+    return done_answer(scope, done, running.now(), response)
 
 
 @router.get("/v1/tenants/{tenant}/keys/export", summary="Gives the published public keys as a file")

@@ -11,9 +11,11 @@ from keyvault.due import activates_at
 from keyvault.key import Key
 from keyvault.plan import Outcome
 from keyvault.policy import Policy
+from keyvault.policy_warnings import warnings
 from keyvault.readiness import safe_at
 from keyvault.ring import Ring
 from services.access.scopes import Scope
+from services.api.approval_answer import approval_answer, approvals_path
 from services.api.edge import ThePlatform, ThePrincipal, needs
 from services.api.models import ReasonBody, RotateBody
 from services.errors import Invalid
@@ -28,6 +30,9 @@ _Rotator = Annotated[TenantScope, Depends(needs(Scope.KEYS_ROTATE))]
 _Revoker = Annotated[TenantScope, Depends(needs(Scope.KEYS_REVOKE))]
 _Command = Annotated[str | None, Header(alias="Idempotency-Key", description="The same command with the same key again changes nothing")]
 
+_PENDING: dict[int | str, dict[str, Any]] = {
+    202: {"description": "It is under dual control: nothing was done yet. A second person approves at `approve`, until `expires_at`"}
+}
 _KEYS_EXAMPLE = {
     "keys": [
         {
@@ -55,31 +60,33 @@ async def list_keys(scope: _Reader, running: ThePlatform) -> dict[str, Any]:
 
 @router.get("/v1/tenants/{tenant}/keys/policy", summary="Shows the rotation policy")
 async def get_policy(scope: _Reader, running: ThePlatform) -> dict[str, Any]:
-    """Durations are ISO 8601."""
-    return running.rings.of(scope.tenant).policy.render()
+    """Durations are ISO 8601. `warnings`, if there are any, say what it can't keep, and which relying parties it may break."""
+    return _policy(running.rings.of(scope.tenant))
 
 
-@router.put("/v1/tenants/{tenant}/keys/policy", summary="Sets the rotation policy")
+@router.put("/v1/tenants/{tenant}/keys/policy", summary="Sets the rotation policy", responses=_PENDING)
 async def put_policy(
     scope: _Rotator,
     body: Annotated[dict[str, Any], Body(examples=[{"algorithm": "ES256", "rotation_period": "P30D"}])],
     running: ThePlatform,
     by: ThePrincipal,
+    response: Response,
     command: _Command = None,
 ) -> dict[str, Any]:
     """What is left out takes its default. The policy is judged as a whole: one that would break relying parties is refused.
 
-    The answer's `warnings` say what it can't keep.
+    The answer's `warnings` say what it can't keep, and which relying parties it may break. In the body they are passed over, so that what
+    GET answered can be changed and sent back. While something is under dual control, weakening that takes a second person, too.
     """
-    done = await running.custodian.change_policy(scope, Policy.parse(body), by=by.id, command=command)
-    policy = done.ring.policy
-    return {**policy.render(), **({"warnings": warnings} if (warnings := policy.warnings()) else {})}
+    policy = Policy.parse({name: value for name, value in body.items() if name != "warnings"})
+    done = await running.custodian.change_policy(scope, policy, by=by.id, command=command)
+    return done_answer(scope, done, running.now(), response) if done.outcome is Outcome.PENDING else _policy(done.ring)
 
 
 @router.post(
     "/v1/tenants/{tenant}/keys/rotate",
     summary="Rotates: prepares the next key, or activates it when it is due",
-    responses={201: {"description": "A standby was created; it activates at `activates_at`"}},
+    responses={201: {"description": "A standby was created; it activates at `activates_at`"}, **_PENDING},
 )
 async def rotate(
     scope: _Rotator, body: RotateBody, running: ThePlatform, by: ThePrincipal, response: Response, command: _Command = None
@@ -91,35 +98,41 @@ async def rotate(
     done = await running.custodian.rotate(scope, activate=body.activate, reason=body.reason, by=by.id, command=command)
     if done.outcome is Outcome.CREATED:
         response.status_code = HTTPStatus.CREATED
-    return done_answer(done)
+    return done_answer(scope, done, running.now(), response)
 
 
-@router.post("/v1/tenants/{tenant}/keys/{kid}/activate", summary="Lets a standby key sign")
+@router.post("/v1/tenants/{tenant}/keys/{kid}/activate", summary="Lets a standby key sign", responses=_PENDING)
 async def activate(
     kid: str,
     scope: _Rotator,
     running: ThePlatform,
     by: ThePrincipal,
+    response: Response,
     body: ReasonBody | None = None,
     command: _Command = None,
 ) -> dict[str, Any]:
     """At once if it is due; before, with a reason, and then the answer's `warning` says whom that may break."""
     reason = body.reason if body is not None else None
-    return done_answer(await running.custodian.activate(scope, kid, reason=reason, by=by.id, command=command))
+    done = await running.custodian.activate(scope, kid, reason=reason, by=by.id, command=command)
+    return done_answer(scope, done, running.now(), response)
 
 
-@router.post("/v1/tenants/{tenant}/keys/{kid}/compromise", summary="Reports a key as compromised")
+@router.post("/v1/tenants/{tenant}/keys/{kid}/compromise", summary="Reports a key as compromised", responses=_PENDING)
 async def compromise(
-    kid: str, scope: _Revoker, body: ReasonBody, running: ThePlatform, by: ThePrincipal, command: _Command = None
+    kid: str, scope: _Revoker, body: ReasonBody, running: ThePlatform, by: ThePrincipal, response: Response, command: _Command = None
 ) -> dict[str, Any]:
     """It leaves the JWKS at once, and a successor signs. If the key store is away it leaves all the same, and signing answers 503."""
-    return done_answer(await running.custodian.compromise(scope, kid, reason=body.reason, by=by.id, command=command))
+    done = await running.custodian.compromise(scope, kid, reason=body.reason, by=by.id, command=command)
+    return done_answer(scope, done, running.now(), response)
 
 
-@router.post("/v1/tenants/{tenant}/keys/{kid}/destroy", summary="Destroys a key")
-async def destroy(kid: str, scope: _Revoker, running: ThePlatform, by: ThePrincipal, command: _Command = None) -> dict[str, Any]:
+@router.post("/v1/tenants/{tenant}/keys/{kid}/destroy", summary="Destroys a key", responses=_PENDING)
+async def destroy(
+    kid: str, scope: _Revoker, running: ThePlatform, by: ThePrincipal, response: Response, command: _Command = None
+) -> dict[str, Any]:
     """The key store forgets the private half, for good. Only of a key that nothing needs any more."""
-    return done_answer(await running.custodian.destroy(scope, kid, by=by.id, command=command))
+    done = await running.custodian.destroy(scope, kid, by=by.id, command=command)
+    return done_answer(scope, done, running.now(), response)
 
 
 @router.get("/t/{tenant}/jwks.json", summary="The JWKS, now (public) or at a time in the past (with `keys:read`)", tags=["public"])
@@ -135,9 +148,19 @@ async def past_jwks(
     return Response(ring.jwks(time).body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-def done_answer(done: Done) -> dict[str, Any]:
-    """What a command came to: its outcome, the active key, the key that it is about, and whom it may break."""
+def _policy(ring: Ring) -> dict[str, Any]:
+    found = warnings(ring, ring.policy)
+    return ring.policy.render() | ({"warnings": found} if found else {})
+
+
+def done_answer(scope: TenantScope, done: Done, now: int, response: Response) -> dict[str, Any]:
+    """What a command came to; sets the answer's status if it waits for a second person."""
     ring = done.ring
+    if done.outcome is Outcome.PENDING and done.approval is not None:
+        response.status_code = HTTPStatus.ACCEPTED
+        response.headers["Location"] = f"{approvals_path(scope.tenant)}/{done.approval.id}"
+        warning = {"warning": done.warning} if done.warning is not None else {}
+        return {"outcome": done.outcome.value, **approval_answer(scope.tenant, done.approval, now), **warning}
     answer: dict[str, Any] = {"outcome": done.outcome.value, "active": ring.active.kid if ring.active else None}
     if done.kid is not None:
         answer |= key_answer(ring, ring.find(done.kid))

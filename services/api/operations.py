@@ -25,13 +25,14 @@ async def health() -> dict[str, str]:
 async def ready(running: ThePlatform) -> JSONResponse:
     """The log answers and the processors run. JWKS are served whatever this says.
 
-    `lag` is how many records each processor has before it; `behind`, how many tenants' indexes are being caught up besides.
+    `lag` is how many records each processor has before it; `behind`, how many tenants' indexes are being caught up besides, or,
+    just after the start, are still to be looked at.
     """
     checks: dict[str, Any] = {}
     try:
         checks["lag"] = await running.runner.lag()
         await running.control.catch_up()
-        checks["behind"] = running.processor.behind
+        checks["behind"] = running.processor.behind + running.preparation.left
         checks["log"] = "ok"
     except StreamsError as error:
         checks["log"] = str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -14,11 +15,13 @@ from keyvault.errors import InvalidDuration
 from keyvault.readiness import Readiness, readiness, safe_at
 from keyvault.relying_party import RelyingParty
 from keyvault.survival import check
+from services.access.principal import Principal
 from services.access.scopes import Scope
 from services.api.edge import ThePlatform, ThePrincipal, needs
 from services.api.models import Strict
 from services.errors import Invalid
 from services.keys import relying_parties as commands
+from services.outbound.target import origin
 from services.platform import Platform
 from streams.event import iso
 from streams.scope import TenantScope
@@ -66,17 +69,17 @@ class CheckBody(Strict):
 
 
 @router.get(_PATH, summary="Lists the relying parties")
-async def list_parties(scope: _Reader, running: ThePlatform) -> dict[str, Any]:
-    """By id."""
-    return {"relying_parties": [_answer(running, scope, party) for party in running.rings.of(scope.tenant).relying_parties]}
+async def list_parties(scope: _Reader, running: ThePlatform, by: ThePrincipal) -> dict[str, Any]:
+    """By id. A webhook's URL may hold a secret, so without `tenant:admin` only its origin is shown."""
+    return {"relying_parties": [_answer(running, scope, party, by) for party in running.rings.of(scope.tenant).relying_parties]}
 
 
 @router.get(_PATH + "/{rp}", summary="Shows a relying party")
-async def get_party(rp: str, scope: _Reader, running: ThePlatform) -> dict[str, Any]:
-    """Its settings, and where it stands with the standby key, if there is one."""
+async def get_party(rp: str, scope: _Reader, running: ThePlatform, by: ThePrincipal) -> dict[str, Any]:
+    """Its settings, its webhook as in the list, and where it stands with the standby key, if there is one."""
     ring = running.rings.of(scope.tenant)
     party = commands.find(ring, rp)
-    answer = _answer(running, scope, party)
+    answer = _answer(running, scope, party, by)
     if ring.standby is not None:
         [stands] = [one for one in readiness(ring, ring.policy, ring.standby) if one.relying_party is party]
         answer["standby"] = {"kid": ring.standby.kid, **_stands(stands, running.now())}
@@ -99,7 +102,7 @@ async def put_party(
     )
     if await commands.register(running.control, running.rings, scope, party, by.id, running.now()):
         response.status_code = HTTPStatus.CREATED
-    return _answer(running, scope, party)
+    return _answer(running, scope, party, by)
 
 
 @router.delete(_PATH + "/{rp}", status_code=HTTPStatus.NO_CONTENT, summary="Removes a relying party")
@@ -146,7 +149,10 @@ async def get_readiness(kid: str, scope: _Reader, running: ThePlatform) -> dict[
     }
 
 
-def _answer(running: Platform, scope: TenantScope, party: RelyingParty) -> dict[str, Any]:
+def _answer(running: Platform, scope: TenantScope, party: RelyingParty, by: Principal) -> dict[str, Any]:
+    webhook = party.webhook
+    if webhook is not None and Scope.TENANT_ADMIN not in by.scopes:
+        webhook = origin(webhook)
     path = f"/rp/{party.id}" if party.own_url else ""
     return {
         "id": party.id,
@@ -155,7 +161,7 @@ def _answer(running: Platform, scope: TenantScope, party: RelyingParty) -> dict[
         "library": party.library,
         "cached_for": render_duration(party.cached_for) if party.cached_for is not None else None,
         "own_url": party.own_url,
-        "webhook": party.webhook,
+        "webhook": webhook,
         "jwks_uri": f"{running.settings.issuer_base}/t/{scope.tenant}{path}/jwks.json",
     }
 
@@ -185,12 +191,11 @@ def _caching(party: RelyingParty, body: CheckBody) -> Caching:
             raise Invalid("library: say by which one it fetches the JWKS, or give cached_for, or never_expires")
         rules = Caching(lifetime=None, refetches=False)
     cooldown = _duration("cooldown", body.cooldown)
-    return Caching(
+    return replace(
+        rules,
         lifetime=None if body.never_expires else rules.lifetime,
         refetches=rules.refetches if body.refetches is None else body.refetches,
         cooldown=rules.cooldown if cooldown is None else cooldown,
-        per_key=rules.per_key,
-        most_keys=rules.most_keys,
     )
 
 

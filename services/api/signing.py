@@ -40,9 +40,10 @@ async def sign(scope: _Signer, body: SignBody, running: ThePlatform) -> Response
 
 
 async def answer(running: Platform, scope: TenantScope, body: SignBody) -> Response:
-    """What is answered to a request that is right. Raises what `keyvault.signing.sign_tokens` raises."""
+    """What is answered to a request that is right. Raises what `keyvault.signing.sign_tokens` raises, and `CutOff`."""
     tenant = running.tenants.find(scope.tenant)
     assert tenant is not None, "the scope was entered"
+    running.hearing.check(running.rings.of(scope.tenant).policy)
     signed = await running.custodian.sign(scope, body.each, issuer_of(tenant, running.settings.issuer_base))
     tokens = [_token(one) for one in signed]
     shown = tokens[0] if body.batch is None else {"tokens": tokens}

@@ -9,8 +9,9 @@ import typer
 import yaml
 
 from services.cli.app import Json
+from services.cli.approvals import told_to_wait
 from services.cli.client import Client, path_of
-from services.cli.output import out, print_json
+from services.cli.output import out, print_json, printable
 from services.errors import Invalid
 from services.settings import Settings
 from streams.scope import check_tenant_id
@@ -45,14 +46,25 @@ def apply(
     present = {one["id"]: one for one in client.pages("/v1/tenants", {"limit": 1000}, name="tenants", most=None)}
     wanted = {check_tenant_id(path.stem): _read(path) for path in sorted(directory.glob("*.yaml"))}
     steps = [step for tenant, desired in wanted.items() for step in _plan(client, tenant, desired, present.get(tenant))]
-    if not dry_run:
-        for step in steps:
-            client.ask("PUT", step.path, json=step.body)
+    answers = [client.ask("PUT", step.path, json=step.body) if not dry_run else {} for step in steps]
+    warnings = [answer.get("warnings", []) for answer in answers]
+    waiting = [answer if answer.get("outcome") == "pending" else None for answer in answers]
     if json:
-        print_json([{"tenant": step.tenant, "change": step.what, "applied": not dry_run} for step in steps])
+        print_json(
+            [
+                {"tenant": step.tenant, "change": step.what, "applied": not dry_run and waits is None}
+                | ({"approval": waits["id"]} if waits is not None else {})
+                | ({"warnings": warned} if warned else {})
+                for step, waits, warned in zip(steps, waiting, warnings, strict=True)
+            ]
+        )
     else:
-        for step in steps:
+        for step, waits, warned in zip(steps, waiting, warnings, strict=True):
             out.print(f"{step.tenant}: {step.what}", soft_wrap=True)
+            if waits is not None:
+                out.print(printable(told_to_wait(step.tenant, waits)), soft_wrap=True)
+            for warning in warned:
+                out.print(printable(f"{step.tenant}: warning: {warning}"), soft_wrap=True)
         out.print(f"{len(wanted)} files, {len(steps)} changes{' to make' if dry_run else ''}")
 
 

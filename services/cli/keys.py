@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli import imports, waves
+from services.cli import approvals, imports, policy, waves
 from services.cli.app import Json, Tenant
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, print_table, printable
@@ -22,8 +22,10 @@ Reason = Annotated[str, typer.Option(help="Why; for the log.")]
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.add_typer(keys, name="keys")
+    policy.register(keys)
     waves.register(keys)
     imports.register(keys)
+    approvals.register(keys)
 
 
 @keys.command("list")
@@ -64,22 +66,22 @@ def rotate(
     if activate and not reason:
         raise Invalid("--activate may break relying parties that have not seen the new key yet, so it needs --reason, for the log")
     body: dict[str, Any] = {"activate": True, "reason": reason} if activate else {}
-    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", "rotate"), json=body), json)
+    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", "rotate"), json=body), tenant, json)
 
 
 @keys.command("activate")
 def activate_(tenant: Tenant, kid: Kid, json: Json = False) -> None:
     """Makes a standby key the active one, once it is due."""
-    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "activate"), json={}), json)
+    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "activate"), json={}), tenant, json)
 
 
 @keys.command()
 def compromise(tenant: Tenant, kid: Kid, reason: Reason, json: Json = False) -> None:
     """Takes a key out of the JWKS at once: tokens that it signed are no longer accepted."""
-    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "compromise"), json={"reason": reason}), json)
+    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "compromise"), json={"reason": reason}), tenant, json)
 
 
-def _show(answer: dict[str, Any], json: bool) -> None:
+def _show(answer: dict[str, Any], tenant: str, json: bool) -> None:
     if json:
         print_json(answer)
         return
@@ -91,3 +93,5 @@ def _show(answer: dict[str, Any], json: bool) -> None:
             f"by itself it takes over at {answer['activates_at']}; --activate --reason forces it now.",
             soft_wrap=True,
         )
+    if answer.get("outcome") == "pending":
+        out.print(printable(approvals.told_to_wait(tenant, answer)), soft_wrap=True)

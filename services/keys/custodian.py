@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from keyvault import commands, events
+from keyvault import commands, dual_control, events, orders
+from keyvault.approval import Approval
 from keyvault.due import due
 from keyvault.keeper import Keeper
 from keyvault.key_store import KeyStore
@@ -41,12 +43,14 @@ class Done:
         kid: the key that it is about, if any.
         warning: whom it may break, in words for people, or None.
         ring: the ring after it.
+        approval: what it asked for, gave or withdrew, if it takes a second person.
     """
 
     outcome: Outcome
     kid: str | None
     warning: str | None
     ring: Ring
+    approval: Approval | None = None
 
 
 class Commands(Projection):
@@ -89,7 +93,7 @@ class Custodian:
         self._rings = rings
         self._seen = seen
         self._tenants = tenants
-        self._keeper = Keeper(store)
+        self._keeper = Keeper(store, now=now)
         self._store = store
         self._now = now
 
@@ -97,7 +101,7 @@ class Custodian:
         """Does what is due now. What the key store can't do now stays due."""
         ring = self._rings.of(scope.tenant)
         if self._tenants.exists(scope.tenant) and due(ring, ring.policy, self._now()):
-            await self._carry_out(scope, lambda ring, now: commands.scheduled(ring, ring.policy, now), by=SCHEDULER)
+            await self.carry_out(scope, lambda ring, now: commands.scheduled(ring, ring.policy, now), by=SCHEDULER)
 
     async def rotate(self, scope: TenantScope, *, activate: bool, reason: str | None, by: str, command: str | None) -> Done:
         """Prepares the next key, or activates the one that is ready; see `keyvault.commands.rotate`.
@@ -105,36 +109,20 @@ class Custodian:
         Of several at once, one rotates, and the others answer what it came to.
         """
         active = self._rings.of(scope.tenant).active
-        instead_of = active.kid if active is not None else None
-
-        def plan(ring: Ring, now: int) -> Plan:
-            return commands.rotate(ring, ring.policy, now, activate=activate, reason=reason, instead_of=instead_of)
-
-        return await self.command(scope, plan, by, command, f"rotate {activate}")
+        order = orders.Rotate(activate=activate, reason=reason, instead_of=active.kid if active is not None else None)
+        return await self._order(scope, order, by, command, f"rotate {activate}")
 
     async def activate(self, scope: TenantScope, kid: str, *, reason: str | None, by: str, command: str | None) -> Done:
         """Lets a standby sign; see `keyvault.commands.activate`."""
-
-        def plan(ring: Ring, now: int) -> Plan:
-            return commands.activate(ring, ring.policy, now, kid, reason=reason)
-
-        return await self.command(scope, plan, by, command, f"activate {kid}")
+        return await self._order(scope, orders.ActivateKey(kid=kid, reason=reason), by, command, f"activate {kid}")
 
     async def compromise(self, scope: TenantScope, kid: str, *, reason: str, by: str, command: str | None) -> Done:
         """Takes a key out of the JWKS at once; see `keyvault.commands.compromise`."""
-
-        def plan(ring: Ring, now: int) -> Plan:
-            return commands.compromise(ring, ring.policy, now, kid, reason=reason)
-
-        return await self.command(scope, plan, by, command, f"compromise {kid}")
+        return await self._order(scope, orders.CompromiseKey(kid=kid, reason=reason), by, command, f"compromise {kid}")
 
     async def destroy(self, scope: TenantScope, kid: str, *, by: str, command: str | None) -> Done:
         """Destroys a key in the key store; see `keyvault.commands.destroy`."""
-
-        def plan(ring: Ring, now: int) -> Plan:
-            return commands.destroy(ring, ring.policy, now, kid)
-
-        return await self.command(scope, plan, by, command, f"destroy {kid}")
+        return await self._order(scope, orders.DestroyKey(kid=kid), by, command, f"destroy {kid}")
 
     async def past(self, scope: TenantScope, at: int) -> Ring:
         """The ring as it was at a time (epoch milliseconds)."""
@@ -148,11 +136,7 @@ class Custodian:
 
     async def change_policy(self, scope: TenantScope, policy: Policy, *, by: str, command: str | None) -> Done:
         """Sets another policy, and does what it makes due; see `keyvault.commands.change_policy`."""
-
-        def plan(ring: Ring, now: int) -> Plan:
-            return commands.change_policy(ring, policy, now)
-
-        done = await self.command(scope, plan, by, command, f"policy {policy.render()}")
+        done = await self._order(scope, orders.ChangePolicy(policy=policy), by, command, f"policy {policy.render()}")
         await self.settle(scope)
         return done
 
@@ -170,33 +154,36 @@ class Custodian:
             TOKENS_SIGNED.inc(len(signed))
             return signed
 
-    async def command(self, scope: TenantScope, planning: Planning, by: str, command: str | None, fingerprint: str) -> Done:
-        """Carries out a plan that is made of the newest ring.
+    async def carry_out(
+        self,
+        scope: TenantScope,
+        planning: Planning,
+        *,
+        by: str,
+        command: str | None = None,
+        fingerprint: str = "",
+        order: orders.Order | None = None,
+    ) -> Done:
+        """Carries out what is planned on the newest ring.
 
         Args:
-            scope: whose ring it is.
-            planning: makes the plan; is asked again if somebody else was faster.
-            by: who asks, for the log.
-            command: the `Idempotency-Key`, if there is one.
-            fingerprint: what is asked, to tell it from another command with the same key.
-
-        Raises:
-            Invalid: the `Idempotency-Key` can't be one.
-            Reused: it was used for another command.
+            scope: the tenant.
+            planning: makes the plan; asked again when somebody else was faster.
+            by: the principal.
+            command: the `Idempotency-Key`, if there is one: then it is done once.
+            fingerprint: names what is asked for, so that the same `command` can't stand for something else.
+            order: what is asked for, if it may have been left pending.
         """
         if command is not None and not 0 < len(command) <= 255:
             raise Invalid("Idempotency-Key must have 1 to 255 characters")
-        return await self._carry_out(scope, planning, by=by, command=(fingerprint, command) if command is not None else None)
-
-    async def _carry_out(self, scope: TenantScope, planning: Planning, *, by: str, command: tuple[str, str] | None = None) -> Done:
         done: Done | None = None
 
         async def decide() -> Sequence[ControlEvent]:
             nonlocal done
             ring, now = self._rings.of(scope.tenant), self._now()
-            if command is not None and self._seen.check(scope.tenant, command[1], command[0]):
-                kid = ring.active.kid if ring.active is not None else None
-                done = Done(Outcome.UNCHANGED, kid, None, ring)
+            if command is not None and self._seen.check(scope.tenant, command, fingerprint):
+                outcome, pending = dual_control.again(ring, now, order) if order is not None else (Outcome.UNCHANGED, None)
+                done = Done(outcome, ring.active.kid if ring.active is not None else None, None, ring, pending)
                 return []
             plan = planning(ring, now)
             decided = await self._keeper.carry_out(scope, ring, plan)
@@ -204,8 +191,9 @@ class Custodian:
             for event in decided:
                 after = after.apply(event)
             prepared = (event.kid for event in decided if isinstance(event, events.KeyPrepared))
-            done = Done(plan.outcome, plan.kid or next(prepared, None), plan.warning, after)
-            stamp = "\n".join(command) if command is not None else None
+            approval = after.approvals.find(plan.approval) if plan.approval is not None else None
+            done = Done(plan.outcome, plan.kid or next(prepared, None), plan.warning, after, approval)
+            stamp = f"{fingerprint}\n{command}" if command is not None else None
             return [control_event(event, by, stamp) for event in decided]
 
         appended = await self._control.commit(scope.tenant, decide)
@@ -213,3 +201,12 @@ class Custodian:
         for event in appended:
             KEY_EVENTS.labels(event.type).inc()
         return done
+
+    async def _order(self, scope: TenantScope, order: orders.Order, by: str, command: str | None, fingerprint: str) -> Done:
+        """Carries the order out, or asks for a second person's approval, as the policy wants it; see `keyvault.dual_control`."""
+        identifier = f"a{secrets.token_hex(8)}"
+
+        def plan(ring: Ring, now: int) -> Plan:
+            return dual_control.decide(ring, now, order, by=by, identifier=identifier)
+
+        return await self.carry_out(scope, plan, by=by, command=command, fingerprint=fingerprint, order=order)

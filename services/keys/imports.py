@@ -78,7 +78,7 @@ class Imports:
             return import_commands.publish(ring, ring.policy, now, keys, publish_until)
 
         said = "\n".join([*(f"{jwk.kid} {jwk.alg} {jwk.thumbprint()}" for jwk in keys), until])
-        return await self._custodian.command(scope, plan, by, command, f"import {_digest(said)}")
+        return await self._custodian.carry_out(scope, plan, by=by, command=command, fingerprint=f"import {_digest(said)}")
 
     async def adopt(self, scope: TenantScope, asked: Adoption, *, by: str, command: str | None) -> Done:
         """Publishes a key, puts its private half into the key store, and lets it sign; see `keyvault.import_commands.adopt`.
@@ -105,9 +105,10 @@ class Imports:
                 ring, ring.policy, now, jwk.kid, known_since=asked.known_since, activate=asked.activate, reason=asked.reason
             )
 
-        await self._custodian.command(scope, published, by, None, "")
+        await self._custodian.carry_out(scope, published, by=by)
         await self._store.adopt(KeyName(scope, 0, jwk.alg, jwk.thumbprint()), private)
-        return await self._custodian.command(scope, adopted, by, command, f"adopt {_digest(f'{jwk.kid} {jwk.alg} {jwk.thumbprint()}')}")
+        said = f"adopt {_digest(f'{jwk.kid} {jwk.alg} {jwk.thumbprint()}')}"
+        return await self._custodian.carry_out(scope, adopted, by=by, command=command, fingerprint=said)
 
 
 async def read(text: str | Mapping[str, Any]) -> ForeignKey:

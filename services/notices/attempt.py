@@ -23,6 +23,13 @@ _BY: Final = "tenantry"
 _ERRORS: Final = frozenset(
     {"invalid_request", "invalid_key", "invalid_issuer", "invalid_audience", "authentication_failed", "access_denied"}
 )  # RFC 8935 section 2.4
+_MAY_HEAL: Final = frozenset({"invalid_key", "authentication_failed"})
+"""What a receiver says that has not fetched the key yet that we sign with: once it has, it takes the same notice.
+
+RFC 8935 section 2 lets a transmitter send again what failed of an error that may pass, naming keys that the recipient has not set up right
+as an example; `invalid_key` is its code for a key that the recipient does not accept. We show who we are by the signature alone, so
+`authentication_failed` means the same.
+"""
 
 
 class Trouble(StrEnum):
@@ -41,7 +48,7 @@ class Trouble(StrEnum):
     STATUS = "status"
     """It answered with another status than 202."""
     REJECTED = "rejected"
-    """It refused the token for good, with an error of RFC 8935."""
+    """It refused the token, with an error of RFC 8935: for good, unless it does not know our key, which it may fetch yet."""
     NOT_SIGNED = "not_signed"
     """The token could not be signed: our trouble."""
     INTERRUPTED = "interrupted"
@@ -73,7 +80,7 @@ class Attempt:
 
 
 def answered(answer: Answer) -> Attempt:
-    """What the answer means. Only 202 takes a notice, and only 400 with an error of RFC 8935 refuses it for good."""
+    """What the answer means. Only 202 takes a notice, and only 400 with an error of RFC 8935 rejects it."""
     status = answer.status
     if status == HTTPStatus.ACCEPTED:
         return Attempt(status=status)
@@ -118,7 +125,7 @@ def record(notice: Notice, relying_party: str, attempt: Attempt, now: int, chanc
     if attempt.err is not None:
         data["err"] = attempt.err
     late = now >= notice.at + GIVE_UP_AFTER and attempt.trouble not in _OURS
-    if late or attempt.trouble is Trouble.REJECTED:
+    if late or (attempt.trouble is Trouble.REJECTED and attempt.err not in _MAY_HEAL):
         return ControlEvent(type="notice_abandoned", at=now, by=_BY, data=data)
     data["next_at"] = now if attempt.trouble is Trouble.INTERRUPTED else _next_try(notice, attempt, now, chance)
     return ControlEvent(type="notice_failed", at=now, by=_BY, data=data)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from heapq import heappop, heappush
 from typing import Final
@@ -15,6 +14,8 @@ import structlog
 from services.clockwork import Clockwork
 from services.keys.rings import Rings
 from services.notices.attempt import Attempt, Trouble, record
+from services.notices.ledger import LINGER_SECONDS, Ledger
+from services.notices.line import Line
 from services.notices.metrics import NOTICES
 from services.notices.notice import Notice
 from services.notices.notices import Notices
@@ -34,6 +35,8 @@ _RETRY_MS: Final = 10_000
 _LONGEST_MS: Final = 3600 * 1000
 """A wake-up an hour at least while something waits, should the machine's clock have jumped."""
 _STOP_SECONDS: Final = 5.0
+_IN_A_ROW: Final = 3
+"""Notices that a line is told while it has a place: as many as a rotation has."""
 
 _Whom = tuple[str, str]
 
@@ -53,7 +56,7 @@ class Courier:
     ) -> None:
         self._notices = notices
         self._rings = rings
-        self._control = control
+        self._ledger = Ledger(control)
         self._sender = sender
         self._clockwork = clockwork
         self._now = now
@@ -82,6 +85,7 @@ class Courier:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        await self._ledger.close()
 
     async def wake(self) -> None:
         """Begins with what is due."""
@@ -131,34 +135,36 @@ class Courier:
         self._begin()
 
     async def _serve(self, tenant: str, name: str) -> bool:
-        """One attempt at the first notice of the line. False: nothing could be done now, though it is due."""
+        """Attempts at the first notices of the line, until one fails. False: nothing could be done now, though it is due."""
         scope = TenantScope(tenant)
         if self._rings.of(tenant).active is None:
             return False  # nothing signs; this is no attempt
-        notice = await self._claim(tenant, name)
-        line = self._notices.line(tenant, name)
-        if notice is None or line is None or line.webhook is None:
-            return True  # another node has it, or nobody is to be told any more
-        attempt = await self._sent(scope, name, line.webhook, notice)
-        await self._record(tenant, name, notice, attempt)
-        if attempt.trouble is not None:
-            _log.warning("notice_failed", tenant=tenant, relying_party=name, kid=notice.kid, error=attempt.trouble, status=attempt.status)
+        notice, left = await self._claim(tenant, name), _IN_A_ROW
+        while notice is not None:
+            line = self._notices.line(tenant, name)
+            if line is None or line.webhook is None:
+                break  # nobody is to be told any more
+            attempt, left = await self._sent(scope, name, line.webhook, notice), left - 1
+            if attempt.trouble is not None:
+                trouble = {"error": attempt.trouble, "status": attempt.status}
+                _log.warning("notice_failed", tenant=tenant, relying_party=name, kid=notice.kid, **trouble)
+            notice = await self._record(tenant, name, notice, attempt, more=left > 0)
         return True
 
     async def _claim(self, tenant: str, name: str) -> Notice | None:
         """The first notice, if this node is to send it now; appended only if nobody else has claimed it meanwhile."""
         claimed: Notice | None = None
 
-        async def decide() -> Sequence[ControlEvent]:
+        def decide() -> Sequence[ControlEvent]:
             nonlocal claimed
-            claimed, head, now = None, self._notices.head(tenant, name), self._now()
+            claimed, now = None, self._now()
+            head = self._notices.head(tenant, name)
             if head is None or head.due_at > now or self._stopping.is_set():
                 return []
-            claimed = replace(head, attempts=head.attempts + 1, claimed_until=now + _LEASE_MS)
-            data = {"relying_party_id": name, "id": head.id, "attempt": claimed.attempts, "until": claimed.claimed_until}
-            return [ControlEvent(type="notice_claimed", at=now, by=_BY, data=data)]
+            claimed = head.claim(now + _LEASE_MS)
+            return [_claimed(name, claimed, now)]
 
-        await self._control.commit(tenant, decide)
+        await self._ledger.write(tenant, decide)
         return claimed
 
     async def _sent(self, scope: TenantScope, name: str, webhook: str, notice: Notice) -> Attempt:
@@ -175,14 +181,35 @@ class Courier:
         finally:
             self._sending.discard(sending)
 
-    async def _record(self, tenant: str, name: str, notice: Notice, attempt: Attempt) -> None:
-        async def decide() -> Sequence[ControlEvent]:
-            head = self._notices.head(tenant, name)
-            if head is None or head.id != notice.id:
-                return []  # done by another node, or nobody is to be told any more
-            if head.attempts != notice.attempts and attempt.trouble is not None:
-                return []  # another node is at it, since this one took longer than its lease
-            return [record(notice, name, attempt, self._now(), self._chance())]
+    async def _record(self, tenant: str, name: str, notice: Notice, attempt: Attempt, *, more: bool) -> Notice | None:
+        """What became of the notice; with it, if `more` may be sent and it was taken, the next one is claimed, which is the answer."""
+        claimed: Notice | None = None
 
-        for event in await self._control.commit(tenant, decide):
+        def decide() -> Sequence[ControlEvent]:
+            nonlocal claimed
+            claimed, now = None, self._now()
+            line = self._notices.line(tenant, name)
+            if line is None or line.head is None or line.head.id != notice.id:
+                return []  # done by another node, or nobody is to be told any more
+            if line.head.attempts != notice.attempts and attempt.trouble is not None:
+                return []  # another node is at it, since this one took longer than its lease
+            events = [record(notice, name, attempt, now, self._chance())]
+            if more and attempt.trouble is None and self._may_go_on(tenant, line, now):
+                assert line.second is not None, "there is one to go on with"
+                claimed = line.second.claim(now + _LEASE_MS)
+                events.append(_claimed(name, claimed, now))
+            return events
+
+        for event in (await self._ledger.write(tenant, decide, linger=LINGER_SECONDS))[:1]:
             NOTICES.labels(event.type.removeprefix("notice_")).inc()
+        return claimed
+
+    def _may_go_on(self, tenant: str, line: Line, now: int) -> bool:
+        """Whether the notice after the one that was just taken may be sent at once; a line that failed gets another place first."""
+        due = line.second is not None and line.second.due_at <= now
+        return due and not line.failing and not self._stopping.is_set() and self._rings.of(tenant).active is not None
+
+
+def _claimed(relying_party: str, notice: Notice, now: int) -> ControlEvent:
+    data = {"relying_party_id": relying_party, "id": notice.id, "attempt": notice.attempts, "until": notice.claimed_until}
+    return ControlEvent(type="notice_claimed", at=now, by=_BY, data=data)

@@ -36,6 +36,11 @@ class Line:
         return self.waiting[0] if self.waiting else None
 
     @property
+    def second(self) -> Notice | None:
+        """The notice after that."""
+        return self.waiting[1] if len(self.waiting) > 1 else None
+
+    @property
     def all(self) -> Sequence[Notice]:
         """What there is, newest event first."""
         return [*reversed(self.waiting), *reversed(self.done)]

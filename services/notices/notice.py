@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -71,6 +71,10 @@ class Notice:
     def due_at(self) -> int:
         """When somebody should try it next."""
         return max(self.next_at, self.claimed_until)
+
+    def claim(self, until: int) -> Notice:
+        """The notice with another attempt begun, which nobody else may make before `until`."""
+        return replace(self, attempts=self.attempts + 1, claimed_until=until)
 
 
 def notice_id(tenant: str, relying_party: str, event: str, kid: str, at: int) -> str:

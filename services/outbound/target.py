@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final, Self
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -68,6 +69,22 @@ class Target:
 
     def __repr__(self) -> str:
         return f"Target({self.host!r}, {self.port})"
+
+
+def origin(url: str) -> str:
+    """Whom a URL leads to, and nothing that may be a secret of the two: scheme, host and port; empty if that can't be told.
+
+    Webhooks commonly carry a token in their path or query; a user and a password are no part of an origin (RFC 6454 section 4) either.
+    """
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port is not None else ""
+    except ValueError:
+        return ""
+    if not parts.hostname:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{port}"
 
 
 def _port(url: httpx.URL) -> int:

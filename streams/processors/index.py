@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 import structlog
 
 from streams.dead_letters import Reason
-from streams.errors import IndexMissing, SegmentError
+from streams.errors import IndexMissing, IndexUnavailable, SegmentError
 from streams.event_log import TENANT_LOG, Batch, EventLog, NewRecord, Record
 from streams.metrics import EVENTS_INDEXED, INDEX_WRITE_SECONDS
 from streams.position import last_before
@@ -101,8 +101,7 @@ class IndexProcessor(Processor):
             try:
                 await self._index.check(scope)
             except IndexMissing:
-                found = self._backlogs.of(scope.tenant)
-                if found is not None and found.builder:
+                if (found := self._backlogs.of(scope.tenant)) is not None and found.builder:
                     return False
                 if not new and await self._log.read(TENANT_LOG, key=scope.tenant, limit=1):
                     # Not prepared first: an empty index that a crash leaves behind would pass for a whole one.
@@ -208,6 +207,8 @@ class IndexProcessor(Processor):
                     del tenants[scope]
                     continue
                 await self._make(scope)
+            except IndexUnavailable:
+                continue  # whether that is this tenant's trouble or everybody's, writing finds out
             self._prepared.add(scope.tenant)
         return lost
 

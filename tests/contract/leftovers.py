@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+import io
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,8 +24,22 @@ async def none_left() -> AsyncIterator[None]:
             if not (left := asyncio.all_tasks() - tasks - {asyncio.current_task()}):
                 break
             await asyncio.wait(left, timeout=0.1)  # they are ending
-        assert not left, left
+        assert not left, f"{len(left)} tasks are left:\n{_stacks(left)}"
         gc.collect()
-        assert not said, [(context["message"], context.get("exception"), context.get("future")) for context in said]
+        assert not said, "\n".join(f"{context['message']}: {context.get('exception')!r}, {_what(context)}" for context in said)
     finally:
         loop.set_exception_handler(None)
+
+
+def _stacks(tasks: Iterable[asyncio.Task[Any]]) -> str:
+    """Where each task is, outermost frame first: a task that waits shows what for."""
+    text = io.StringIO()
+    for task in tasks:
+        text.write(f"--- {task.get_name()}, {'being cancelled' if task.cancelling() else 'not cancelled'}\n")
+        task.print_stack(file=text)
+    return text.getvalue()
+
+
+def _what(context: dict[str, Any]) -> str:
+    """The task or future that it is about, with where it was made if the loop is in its debug mode."""
+    return repr(context.get("task") or context.get("future") or context.get("handle"))

@@ -44,6 +44,14 @@ def test_keys_come_in_the_order_of_their_use_and_say_what_they_do() -> None:
     assert dict(shown.keys[1].times)["Takes over"] == START + 90 * 24 * HOUR
 
 
+def test_a_policy_that_may_break_somebody_says_whom() -> None:
+    hasty = Policy(algorithm=Algorithm.ES256, publish_ahead=2 * HOUR)
+    assert page(START, *NEW).warnings == ()
+    [warning] = page(START, *NEW, PolicyChanged(at=START, policy=hasty)).warnings
+    assert "dotnet" in warning
+    assert warning in render(page(START, *NEW, PolicyChanged(at=START, policy=hasty)), Frame())
+
+
 def test_every_state_has_its_words() -> None:
     events = (
         *NEW,
@@ -75,7 +83,7 @@ def test_a_rotation_that_is_due_names_both_keys() -> None:
     before = rotation(Ring.fold(NEW), now)
     assert before.button == "Rotate now"
     assert KIDS[1] in before.says[0]
-    assert f"Key {KIDS[0]} stops signing, and stays published until about 2026-11-24 18:56:50Z" in before.says[1]
+    assert f"Key {KIDS[0]} stops signing, and stays published until about 2026-11-24 19:01:50Z" in before.says[1]
     ring = Ring.fold((*NEW, KeyDeactivated(at=now, kid=KIDS[0], publish_until=now + HOUR), activated(1, now)))
     assert rotated(Outcome.ACTIVATED, ring, KIDS[1], "Mind this.", now) == (
         f"Done: key {KIDS[1]} signs every new token now.",

@@ -193,6 +193,20 @@ async def test_a_reason_that_another_wrote_is_printed_harmlessly(here: Service) 
     assert not any(line.startswith("2026-11-23T10:00:00.000Z") for line in shown.splitlines()), "a line of its own"
 
 
+async def test_a_policy_is_shown_and_changed_with_whom_it_may_break(here: Service, tmp_path: Path) -> None:
+    assert "warning" not in await ran(here, "keys", "policy", "hooli")
+    changed = (await ran(here, "keys", "policy", "hooli", "--set", "publish_ahead=PT1H", "--set", "max_published_keys=6")).splitlines()
+    assert ["publish_ahead", "PT1H"] in [line.split() for line in changed]
+    assert ["max_published_keys", "6"] in [line.split() for line in changed]
+    assert changed[-1].startswith("warning: publish_ahead of PT1H is less than")
+    refused = await here.run("keys", "policy", "hooli", "--set", "publish_ahead")
+    assert (refused.code, len(refused.err.splitlines())) == (1, 1)
+    (tmp_path / "hooli.yaml").write_text("{display_name: Hooli, keys: {publish_ahead: PT2H}}")
+    applied = await ran(here, "apply", str(tmp_path))
+    assert "hooli: warning: publish_ahead of PT2H is less than" in applied
+    assert "warnings" not in json.loads(await ran(here, "keys", "policy", "hooli", "--set", "publish_ahead=PT25H", "--json"))
+
+
 async def test_an_error_that_quotes_is_printed_harmlessly(here: Service) -> None:
     result = await here.run("search", "globex", f"no.such.field{HOSTILE}:x")
     assert result.code == 1

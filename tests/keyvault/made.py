@@ -79,4 +79,4 @@ def kids(ring: Ring, now: int) -> list[int]:
     return [key.ordinal for key in ring.published(now)]
 
 
-KEPT = HOUR + 5 * MINUTE  # how long POLICY keeps a deactivated key published
+KEPT = HOUR + 2 * 5 * MINUTE  # how long POLICY keeps a deactivated key published

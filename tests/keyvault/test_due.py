@@ -9,6 +9,7 @@ from keyvault.algorithms import Algorithm
 from keyvault.due import Activate, Destroy, Prepare, activates_at, due, next_due
 from keyvault.durations import DAY, HOUR, MINUTE, SECOND
 from keyvault.key import KeyState
+from keyvault.leftover import IN_FLIGHT
 from keyvault.policy import Policy
 from keyvault.readiness import ready_at
 from keyvault.ring import Ring
@@ -87,7 +88,10 @@ def test_another_algorithm_replaces_the_standby_and_takes_over_when_it_is_ready(
     assert kids(history.ring, changed) == [1, 3]
     assert due(history.ring, policy, changed) == [Destroy(jwk(2).kid)]  # it never signed, so nobody needs it
     history.settle(changed, policy)
-    assert next_due(history.ring, policy, changed) == changed + 25 * HOUR
+    left = changed + IN_FLIGHT + policy.clock_skew
+    assert next_due(history.ring, policy, changed) == left
+    history.settle(left, policy)  # what an attempt by the old algorithm may have created
+    assert next_due(history.ring, policy, left) == changed + 25 * HOUR
     history.settle(changed + 25 * HOUR, policy)
     assert kids(history.ring, changed + 25 * HOUR) == [3, 4, 1]
     algorithms = [key.algorithm for key in history.ring.published(changed + 25 * HOUR)]

@@ -10,12 +10,16 @@ from keyvault import events
 from keyvault.algorithms import Algorithm
 from keyvault.errors import BrokenHistory
 from keyvault.events import (
+    ApprovalGiven,
+    ApprovalRequested,
+    ApprovalWithdrawn,
     JwksFetched,
     KeyActivated,
     KeyAdopted,
     KeyCompromised,
     KeyDeactivated,
     KeyDestroyed,
+    KeyDiscarded,
     KeyEvent,
     KeyImported,
     KeyPrepared,
@@ -23,10 +27,18 @@ from keyvault.events import (
     RelyingPartyRegistered,
     RelyingPartyRemoved,
 )
-from keyvault.policy import Policy
+from keyvault.orders import ActivateKey, ChangePolicy, CompromiseKey, DestroyKey, Order, Rotate
+from keyvault.policy import Guard, Policy
 from keyvault.relying_party import RelyingParty
 from tests.keyvault.made import NOW, jwk
 
+ORDERS: list[Order] = [
+    CompromiseKey(kid="k", reason="found on a USB stick"),
+    DestroyKey(kid="k"),
+    Rotate(activate=True, reason="vendor asked", instead_of="k"),
+    ActivateKey(kid="k", reason="vendor asked"),
+    ChangePolicy(policy=Policy(dual_control=(Guard.FORCE,))),
+]
 ALL: list[KeyEvent] = [
     KeyPrepared(at=NOW, kid=jwk(1).kid, ordinal=1, algorithm=Algorithm.EDDSA, jwk=jwk(1), emergency=True),
     KeyActivated(at=NOW, kid="k", token_lifetime=3_600_000, forced="why not"),
@@ -35,11 +47,16 @@ ALL: list[KeyEvent] = [
     KeyCompromised(at=NOW, kid="k", reason="found on a USB stick"),
     KeyDestroyed(at=NOW, kid="k"),
     PolicyChanged(at=NOW, policy=Policy(algorithm=Algorithm.ES384, clock_skew=0)),
+    KeyDiscarded(at=NOW, ordinal=3, algorithm=Algorithm.RS256),
     RelyingPartyRegistered(at=NOW, relying_party=RelyingParty(id="shop", name="Shop", library="jose", own_url=True)),
     RelyingPartyRemoved(at=NOW, id="shop"),
     JwksFetched(at=NOW, relying_party="shop", kid="k"),
     KeyImported(at=NOW, kid=jwk(2).kid, algorithm=Algorithm.EDDSA, jwk=jwk(2), publish_until=NOW + 1, private=True),
     KeyAdopted(at=NOW, kid=jwk(2).kid, known_since=NOW - 1),
+    *(ApprovalRequested(at=NOW, id="a1", order=order, asked_by="token:1", until=NOW + 1) for order in ORDERS),
+    ApprovalGiven(at=NOW, id="a1", given_by="token:2"),
+    ApprovalWithdrawn(at=NOW, id="a1", withdrawn_by="token:2", reason="a false alarm"),
+    ApprovalWithdrawn(at=NOW, id="a1", withdrawn_by="token:2"),
 ]
 
 

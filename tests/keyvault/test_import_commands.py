@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -10,12 +11,13 @@ from keyvault import commands, events, import_commands
 from keyvault.algorithms import Algorithm
 from keyvault.due import Destroy, Prepare, due, next_due
 from keyvault.durations import DAY, HOUR
-from keyvault.errors import BrokenHistory, InvalidImport, KidTaken, ReasonMissing, TooManyPublishedKeys, WrongState
+from keyvault.errors import BrokenHistory, InvalidImport, ReasonMissing, TooManyPublishedKeys, WrongState
 from keyvault.events import KeyActivated, KeyAdopted, KeyDeactivated, KeyImported
 from keyvault.import_commands import INTERRUPTED, LONGEST_PUBLISHED, adopt, publish
 from keyvault.jwk import PublicJwk
 from keyvault.key import KeyState
 from keyvault.plan import Outcome
+from keyvault.policy import Guard
 from keyvault.readiness import safe_at
 from keyvault.relying_party import RelyingParty
 from keyvault.ring import Ring
@@ -105,12 +107,12 @@ def test_its_end_must_be_within_a_year(until: int) -> None:
 def test_a_kid_that_another_key_has_is_refused_and_nothing_is_imported() -> None:
     other = replace_kid(foreign(2), "idp-1")
     for ring, keys in ((imported(1).ring, [foreign(3), other]), (settled().ring, [replace_kid(foreign(), jwk(1).kid)])):
-        with pytest.raises(KidTaken, match="another key of this ring has that kid"):
+        with pytest.raises(WrongState, match="another key of this ring has that kid"):
             publish(ring, POLICY, NOW, keys, UNTIL)
 
 
 def test_a_key_that_is_there_under_another_kid_is_refused() -> None:
-    with pytest.raises(KidTaken, match="in the ring already, under the kid 'idp-1'"):
+    with pytest.raises(WrongState, match="in this ring already, under the kid 'idp-1'"):
         publish(imported(1).ring, POLICY, NOW, [replace_kid(foreign(), "other")], UNTIL)
 
 
@@ -133,7 +135,7 @@ def test_a_compromised_key_leaves_and_stays_away() -> None:
     assert [key.state for key in history.ring.keys] == [KeyState.COMPROMISED, KeyState.ACTIVE, KeyState.PRE_ACTIVATION]
     with pytest.raises(WrongState, match="can't be imported"):
         publish(history.ring, POLICY, NOW, [foreign()], UNTIL)
-    with pytest.raises(KidTaken):
+    with pytest.raises(WrongState):
         publish(history.ring, POLICY, NOW, [replace_kid(foreign(), "washed")], UNTIL)
 
 
@@ -261,6 +263,14 @@ def test_a_key_that_the_policy_would_replace_at_once_is_refused() -> None:
 def test_what_is_known_in_the_future_is_known_by_nobody() -> None:
     with pytest.raises(InvalidImport, match="must be past"):
         adopt(imported(1).ring, POLICY, NOW, "idp-1", known_since=NOW + 1)
+
+
+@pytest.mark.parametrize("asked", [{"activate": True, "reason": WHY}, {"known_since": NOW - 30 * DAY}])
+def test_nobody_gets_round_a_second_person_by_an_import(asked: dict[str, Any]) -> None:
+    ring, policy = imported(1, private=True).ring, with_policy(dual_control=(Guard.FORCE,))
+    with pytest.raises(InvalidImport, match="a second person approves"):
+        adopt(ring, policy, NOW, "idp-1", **asked)
+    assert adopt(ring, policy, NOW, "idp-1").outcome is Outcome.WAITING
 
 
 def test_a_key_made_here_is_not_adopted() -> None:

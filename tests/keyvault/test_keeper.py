@@ -11,18 +11,19 @@ import pytest
 from keyvault import commands
 from keyvault.algorithms import Algorithm
 from keyvault.due import Destroy, due
-from keyvault.errors import KeyStoreUnavailable
+from keyvault.errors import KeyDestroyed, KeyStoreUnavailable
 from keyvault.events import KeyEvent
 from keyvault.jwk import PublicJwk
 from keyvault.keeper import Keeper
 from keyvault.key import KeyState
 from keyvault.key_store import KeyName
+from keyvault.leftover import IN_FLIGHT
 from keyvault.master_key import MasterKey
 from keyvault.plan import Outcome, Plan
 from keyvault.ring import Ring
 from keyvault.store_file import FileKeyStore
 from streams.scope import TenantScope
-from tests.keyvault.made import KEPT, NOW, POLICY
+from tests.keyvault.made import KEPT, NOW, POLICY, with_policy
 
 ACME = TenantScope("acme")
 WHY = "a laptop was stolen"
@@ -53,11 +54,17 @@ class HangingKeyStore(FileKeyStore):
     """A store that answers nothing while it hangs."""
 
     hanging = False
+    unanswered = 0
+    """How many of the next keys are made without an answer."""
 
     async def create(self, name: KeyName) -> PublicJwk:
         if self.hanging:
             await asyncio.Event().wait()
-        return await super().create(name)
+        jwk = await super().create(name)
+        if self.unanswered:
+            self.unanswered -= 1
+            raise KeyStoreUnavailable("no answer within 5 seconds")
+        return jwk
 
 
 @pytest.fixture
@@ -116,6 +123,40 @@ async def test_a_key_that_was_created_and_never_logged_is_found_and_used(log: Lo
     again = await keeper.carry_out(ACME, log.ring, due_then)
     assert again == lost
     assert files(tmp_path) == ["1-EdDSA.key", "2-EdDSA.key", "3-EdDSA.key"]
+
+
+async def test_a_first_key_that_was_made_without_an_answer_is_found_and_used(store: HangingKeyStore, tmp_path: Path) -> None:
+    log, keeper = Log(), Keeper(store)
+    store.unanswered = 1
+    with pytest.raises(KeyStoreUnavailable):
+        await log.commit(keeper, lambda ring: commands.scheduled(ring, POLICY, NOW))
+    await log.commit(keeper, lambda ring: commands.scheduled(ring, POLICY, NOW))
+    assert [key.ordinal for key in log.ring.keys] == [1, 2]
+    assert files(tmp_path) == ["1-EdDSA.key", "2-EdDSA.key"]
+
+
+async def test_a_key_of_another_algorithm_that_was_created_and_never_logged_is_destroyed(store: HangingKeyStore) -> None:
+    log, keeper = Log(), Keeper(store)
+    await log.commit(keeper, lambda ring: commands.change_policy(ring, POLICY, NOW))
+    await log.commit(keeper, lambda ring: commands.scheduled(ring, ring.policy, NOW))
+    turn = NOW + 90 * 86_400_000
+    await keeper.carry_out(ACME, log.ring, commands.scheduled(log.ring, log.ring.policy, turn))  # … and then the process was killed
+    left = KeyName(ACME, 3, Algorithm.EDDSA)
+    await store.public_key(left)
+    await log.commit(keeper, lambda ring: commands.change_policy(ring, with_policy(algorithm=Algorithm.ES256), turn))
+    for later in (turn, turn + IN_FLIGHT + POLICY.clock_skew):
+        await log.commit(keeper, lambda ring, now=later: commands.scheduled(ring, ring.policy, now))  # type: ignore[misc]
+    with pytest.raises(KeyDestroyed):
+        await store.public_key(left)
+    assert log.ring.keys[2].algorithm is Algorithm.ES256
+    assert await store.public_key(KeyName(ACME, 3, Algorithm.ES256)) == log.ring.keys[2].jwk
+
+
+async def test_what_the_store_is_slow_about_happens_when_it_is_done(log: Log, store: HangingKeyStore) -> None:
+    times = iter([NOW + 7000])
+    await log.commit(Keeper(store, now=lambda: next(times)), lambda ring: commands.rotate(ring, POLICY, NOW, activate=True, reason=WHY))
+    first, second = log.ring.keys
+    assert (first.deactivated_at, second.activated_at, first.publish_until) == (NOW + 7000, NOW + 7000, NOW + 7000 + KEPT)
 
 
 async def test_a_name_that_was_destroyed_is_skipped(store: HangingKeyStore) -> None:

@@ -101,7 +101,7 @@ def test_the_longest_lifetime_allowed_while_active_counts() -> None:
         history.carry_out(commands.change_policy(history.ring, policy, NOW + DAY))
     history.settle(at := NOW + 90 * DAY, shorter)
     first, second = history.ring.keys[:2]
-    assert first.publish_until == at + 10 * HOUR + 5 * MINUTE
+    assert first.publish_until == at + 10 * HOUR + 2 * 5 * MINUTE
     assert second.token_lifetime == 1 * MINUTE
 
 

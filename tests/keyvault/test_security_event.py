@@ -12,14 +12,15 @@ from joserfc import jws as jose
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from keyvault import commands, import_commands, jws
+from keyvault import commands, events, import_commands, jws
 from keyvault.algorithms import Algorithm
 from keyvault.durations import DAY
 from keyvault.errors import InvalidToken, NoActiveKey, UnknownKid
 from keyvault.jwks import Jwks
 from keyvault.keeper import Keeper
 from keyvault.master_key import MasterKey
-from keyvault.readiness import ready_at
+from keyvault.readiness import ready_at, safe_at
+from keyvault.relying_party import RelyingParty
 from keyvault.ring import Ring
 from keyvault.security_event import SecurityEvent, SecurityEventType, claims, sign_security_event
 from keyvault.store_file import FileKeyStore
@@ -86,6 +87,17 @@ def test_its_claims_are_those_of_rfc_8417() -> None:
             }
         },
     }
+
+
+def test_ready_at_waits_for_the_relying_parties_as_the_rotation_does() -> None:
+    history = settled()
+    party = RelyingParty(id="app", name="App", cached_for=2 * DAY)
+    ring = history.ring.apply(events.RelyingPartyRegistered(at=NOW, relying_party=party))
+    assert ring.standby is not None
+    safe = safe_at(ring, ring.policy, ring.standby)
+    assert safe > ready_at(ring.standby, ring.policy)
+    [members] = claims(event(SecurityEventType.KEY_PREPARED, ring.standby.kid), ring, issuer=ISSUER, now=NOW)["events"].values()
+    assert members["ready_at"] == safe // 1000
 
 
 def test_each_event_has_its_own_times() -> None:

@@ -55,6 +55,14 @@ def test_who_keeps_each_key_by_itself_is_exposed_until_it_expires() -> None:
     assert any("Let it hold 5 keys" in advice for advice in found.advice)
 
 
+def test_who_looks_for_algorithms_at_its_start_only_is_told_what_another_one_needs() -> None:
+    for library in ("go-oidc", "spring"):
+        found = check(LIBRARIES[library].caching, POLICY)
+        assert found.planned
+        assert any("restart it when the first key of the new one is published" in finding for finding in found.findings)
+    assert not any("algorithm" in finding for finding in check(LIBRARIES["jose"].caching, POLICY).findings)
+
+
 def test_who_does_it_right_is_left_alone() -> None:
     found = check(Caching(lifetime=5 * MINUTE, refetches=True, cooldown=30 * SECOND), POLICY)
     assert found.advice == ()

@@ -20,7 +20,9 @@ from keyvault.ring import Ring
 from keyvault.store_file import FileKeyStore
 from services.access.principal import Principal
 from services.access.scopes import Scope
+from services.access.tokens import Tokens
 from services.clockwork import Clockwork
+from services.keys.approval_commands import ApprovalCommands
 from services.keys.custodian import Commands, Custodian
 from services.keys.fetches import Fetches
 from services.keys.publication import Publication
@@ -116,6 +118,7 @@ class Node:
     tenants: Tenants
     rings: Rings
     custodian: Custodian
+    approvals: ApprovalCommands
     scheduler: RotationScheduler
     waves: WaveCommands
     publication: Publication
@@ -163,9 +166,9 @@ class Node:
 async def node(log: EventLog, store: KeyStore, *, clock: Callable[[], int] = now_ms, schedules: bool = True) -> AsyncIterator[Node]:
     """A node on this log and this key store; `schedules` says whether it carries out what is due."""
     async with AsyncExitStack() as stack:
-        tenants, rings, seen = Tenants(), Rings(), Commands()
+        tenants, tokens, rings, seen = Tenants(), Tokens(), Rings(), Commands()
         waves = Waves(rings)
-        control = ControlLog(log, (tenants, rings, waves, seen))
+        control = ControlLog(log, (tenants, tokens, rings, waves, seen))
         stack.push_async_callback(control.stop)
         await control.start()
         clockwork = Clockwork()
@@ -181,6 +184,7 @@ async def node(log: EventLog, store: KeyStore, *, clock: Callable[[], int] = now
             tenants=tenants,
             rings=rings,
             custodian=custodian,
+            approvals=ApprovalCommands(custodian, tokens),
             scheduler=scheduler,
             waves=WaveCommands(control, waves, rings, tenants, scheduler, clock),
             publication=Publication(tenants, rings, Fetches(control, rings, clock), "https://test"),

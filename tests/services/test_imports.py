@@ -165,7 +165,7 @@ async def test_conflicts_and_limits_are_refused_as_a_whole(acme: Site, private: 
     before = await jwks(acme)
     for keys, until, slug in (
         ([public(private), {**others[0], "kid": "idp-1"}], "now+7d", "invalid-import"),
-        ([others[0], public(private, active)], "now+7d", "kid-taken"),
+        ([others[0], public(private, active)], "now+7d", "wrong-key-state"),
         ([public(private)], "now+400d", "invalid-import"),
         (others, "now+7d", "too-many-keys"),
     ):

@@ -89,6 +89,22 @@ async def test_what_a_token_may_do(acme: Site) -> None:
         assert (await other.post(f"{PARTIES}/shop/check", json={})).status_code == 404
 
 
+async def test_what_is_secret_in_a_webhook_is_for_those_who_may_change_it(acme: Site) -> None:
+    webhook = "https://hooks.example:8443/t/s3cret-path?key=s3cret-query"
+    assert (await register(acme, webhook=webhook))["webhook"] == webhook
+    async with await acme.token("acme", "keys:read") as reader, await acme.token("acme", "keys:read", "tenant:admin") as admin:
+        for path in (PARTIES, f"{PARTIES}/shop"):
+            seen = await reader.get(path)
+            assert "https://hooks.example:8443" in seen.text
+            assert "s3cret" not in seen.text
+            assert webhook in (await admin.get(path)).text
+    await acme.settled()
+    found = await acme.operator.get("/v1/tenants/acme/events", params={"q": "event.action:relying_party_registered"})
+    [event] = found.json()["events"]
+    assert event["idp"]["relying_party"] == {**event["idp"]["relying_party"], "webhook": "https://hooks.example:8443", "name": "Shop"}
+    assert "s3cret" not in found.text
+
+
 async def test_its_own_url_answers_the_same_and_says_that_it_was_asked(acme: Site) -> None:
     await register(acme)
     async with acme.client(None) as nobody:
@@ -147,6 +163,18 @@ async def test_a_rotation_waits_for_whom_it_would_break_and_says_who_that_is(acm
     assert "Shop (shop@example.com)" in forced.json()["warning"]
 
 
+async def test_a_policy_says_whom_it_may_break_when_it_is_set_and_when_it_is_read(acme: Site) -> None:
+    path = "/v1/tenants/acme/keys/policy"
+    await register(acme, library="dotnet")
+    assert "warnings" not in await ask(acme, path)
+    answer = await acme.operator.put(path, json={"publish_ahead": "PT1H"})
+    assert "Shop (dotnet, up to PT13H10M)" in answer.json()["warnings"][0]
+    read = await ask(acme, path)
+    assert read == answer.json()
+    again = await acme.operator.put(path, json=read | {"publish_ahead": "PT25H"})
+    assert (again.status_code, "warnings" in again.json()) == (200, False)
+
+
 async def test_the_check_answers_in_plain_words(acme: Site) -> None:
     await register(acme)
     registered = (await acme.operator.post(f"{PARTIES}/shop/check", json={})).json()
@@ -159,6 +187,7 @@ async def test_the_check_answers_in_plain_words(acme: Site) -> None:
     assert static["advice"]
     dotnet = (await acme.operator.post(f"{PARTIES}/shop/check", json={"library": "dotnet"})).json()
     assert dotnet["refused_for"] == "PT5M"
+    assert dotnet["exposed_for"] == "PT1H15M", "the hour in which it goes on with what it had counts, too"
     unknown = await acme.operator.post(f"{PARTIES}/shop/check", json={"library": "curl"})
     assert unknown.status_code == 400
 

@@ -32,7 +32,7 @@ class Issuer(ABC):
 
     Attributes:
         max_age: how long the JWKS may be cached by HTTP; 0: not at all (`no-cache`).
-        clock: by how much the clock of the node that signs is ahead of the world's, which is the scheduler's and the publisher's.
+        clock: by how much the clock of the node that signs is ahead of the world's, which is the publisher's.
         changes: when the JWKS or the signing key changed.
         turns: when another key began to sign, and which (None: nothing can be signed).
     """
@@ -75,11 +75,17 @@ class Issuer(ABC):
 
 
 class Tenantry(Issuer):
-    """Our own: the pure rotation of `keyvault`, woken as its scheduler is woken, with a key store that may be away."""
+    """Our own: the pure rotation of `keyvault`, woken as its scheduler is woken, with a key store that may be away.
 
-    def __init__(self, world: World, policy: Policy, *, clock: int = 0, unreachable: Spans = (), store_away: Spans = ()) -> None:
+    The clock of the node that rotates may be `behind` the world's, by so many milliseconds.
+    """
+
+    def __init__(
+        self, world: World, policy: Policy, *, clock: int = 0, behind: int = 0, unreachable: Spans = (), store_away: Spans = ()
+    ) -> None:
         super().__init__(world, max_age=policy.jwks_max_age, lifetime=policy.max_token_lifetime, clock=clock, unreachable=unreachable)
         self.history = History()
+        self._behind = behind
         self._store_away = store_away
         self._wake_at = 0
         self._of: Ring | None = None
@@ -89,7 +95,7 @@ class Tenantry(Issuer):
 
     def command(self, planning: Callable[[Ring, int], Plan]) -> None:
         """Does now what people ask for, and what it makes due."""
-        self._carry_out(planning(self.history.ring, self.world.now))
+        self._carry_out(planning(self.history.ring, self.world.now - self._behind))
         self._settle()
 
     def published(self, now: int) -> frozenset[str]:
@@ -100,7 +106,7 @@ class Tenantry(Issuer):
         return self._kids
 
     def _settle(self) -> None:
-        now = self.world.now
+        now = self.world.now - self._behind
         while True:
             before = self.history.ring
             self._carry_out(scheduled(before, before.policy, now))
@@ -110,7 +116,7 @@ class Tenantry(Issuer):
         self.observe(active.kid if active is not None else None)
         wake = next_due(self.history.ring, self.history.ring.policy, now)
         if wake is not None:
-            self._wake_at = max(wake, now + RETRY) if wake <= now else wake
+            self._wake_at = (max(wake, now + RETRY) if wake <= now else wake) + self._behind
             self.world.at(self._wake_at, self._wake)
 
     def _wake(self) -> None:
@@ -169,4 +175,4 @@ def announce(world: World, policy: Policy, *, ahead: int = DAY) -> Issuer:
 
 
 def _kept(policy: Policy) -> int:
-    return policy.max_token_lifetime + policy.clock_skew
+    return policy.kept(policy.max_token_lifetime)

@@ -28,7 +28,8 @@ class Situation:
     """Where a relying party stands.
 
     Attributes:
-        clock: the share of `clock_skew` by which its clock is ahead, as far as it then differs from the signer's by no more than that.
+        clock: the share of `clock_skew` by which its clock is ahead of the publisher's, as far as it then differs from the signer's by no
+            more than that.
         cached: behind the HTTP cache that all share, whose clock is late by `clock_skew`.
         restarts: it restarts in the last moment in which an HTTP cache serves what was before a change.
         idle: there are times without a single token, of this length (milliseconds).
@@ -143,7 +144,8 @@ def adversarial(random: Random, issuer: Issuer, situation: Situation, until: int
     """Now and then, and around each change just before, at, and just after every duration that plays a part."""
     lifetimes = {caching.lifetime for caching in PARTIES.values() if caching.lifetime is not None}
     shared = issuer.max_age + 5 * MINUTE
-    edges = {0, SECOND, 10 * SECOND, 30 * SECOND, MINUTE, issuer.max_age, shared, issuer.lifetime, issuer.lifetime + 5 * MINUTE}
+    edges = {0, SECOND, 10 * SECOND, 30 * SECOND, MINUTE, issuer.max_age, shared}
+    edges |= {issuer.lifetime + more for more in (0, 5 * MINUTE, 10 * MINUTE)}
     edges |= {lifetime + more for lifetime in lifetimes for more in (0, shared)}
     offsets = sorted({edge + by for edge in edges for by in (-2, -1, 0, 1)})
     some = len(offsets) if len(issuer.changes) < 30 else 40

@@ -79,6 +79,19 @@ def test_our_own_trouble_abandons_nothing(trouble: Trouble) -> None:
     assert event.data["next_at"] >= NOW + 3 * DAY
 
 
+@pytest.mark.parametrize("err", ["invalid_key", "authentication_failed"])
+def test_who_may_yet_fetch_our_key_is_asked_again_until_the_day_is_over(err: str) -> None:
+    rejected = Attempt(Trouble.REJECTED, 400, err)
+    again = record(notice(), "web", rejected, NOW, 0)
+    assert (again.type, again.data["next_at"], again.data["err"]) == ("notice_failed", NOW + SECOND, err)
+    assert record(notice(), "web", rejected, NOW + DAY, 0).type == "notice_abandoned"
+
+
+@pytest.mark.parametrize("err", ["invalid_request", "invalid_issuer", "invalid_audience", "access_denied", "other"])
+def test_any_other_error_of_rfc_8935_is_final(err: str) -> None:
+    assert record(notice(), "web", Attempt(Trouble.REJECTED, 400, err), NOW, 0).type == "notice_abandoned"
+
+
 def test_an_id_is_of_one_tenant_one_relying_party_and_one_event() -> None:
     parts = [
         ("acme", "web", "key_prepared", "k", NOW),

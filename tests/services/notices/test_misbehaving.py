@@ -13,6 +13,7 @@ from tests.services.notices.receiver import ACCEPTED, Behaviour, Receiver, answe
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
+UNKNOWN_KEY = answer(400, b'{"err": "invalid_key", "description": "never seen"}', "Content-Type: application/json")
 REFUSED = answer(400, b'{"err": "invalid_audience", "description": "not for me"}', "Content-Type: application/json")
 
 
@@ -23,12 +24,13 @@ REFUSED = answer(400, b'{"err": "invalid_audience", "description": "not for me"}
         (answer(200), "status", 200),
         (answer(429, b"", "Retry-After: 1"), "status", 429),
         (answer(400, b"<html>no error of RFC 8935</html>"), "status", 400),
+        (UNKNOWN_KEY, "rejected", 400),
         (answer(307, b"", "Location: /elsewhere"), "redirect", 307),
         (endless(500), "status", 500),
         (cut_off, "unreachable", None),
         (hang, "timeout", None),
     ],
-    ids=["500", "200", "429", "400 without an error", "redirect", "endless", "cut off", "hangs"],
+    ids=["500", "200", "429", "400 without an error", "400 as our key is unknown", "redirect", "endless", "cut off", "hangs"],
 )
 async def test_what_is_not_taken_is_told_again_by_the_same_id(
     here: Site, receiver: Receiver, behaviour: Behaviour, error: str, status: int | None
@@ -105,11 +107,12 @@ async def test_one_that_hangs_keeps_no_other_waiting(here: Site, receiver: Recei
 
 async def test_after_a_day_it_is_given_up(here: Site, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempt, "GIVE_UP_AFTER", 0)
-    receiver.on("/", answer(500))
+    receiver.on("/", answer(500), answer(500), UNKNOWN_KEY)
     await register(here, "web", receiver.url())
     await rotate(here)
     told = await settled(here, "web", 3)
-    assert [(one["state"], one["error"], one["attempts"]) for one in told] == [("abandoned", "status", 1)] * 3
+    errors = ("status", "status", "rejected")
+    assert [(one["state"], one["error"], one["attempts"]) for one in told] == [("abandoned", error, 1) for error in errors]
     receiver.on("/", ACCEPTED)
     await rotate(here)
     assert [one["state"] for one in await settled(here, "web", 6)][3:] == ["delivered"] * 3

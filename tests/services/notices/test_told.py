@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from streams.event_log import NewRecord, Record
 from tests.platforms import Site, site
 from tests.services.notices.parties import ROTATED, compromise, failed, register, remove, rotate, settled, verify
 from tests.services.notices.receiver import Receiver
@@ -74,6 +76,27 @@ async def test_each_tenant_tells_its_own(here: Site, receiver: Receiver) -> None
             assert got.claims["iss"].endswith(f"/t/{tenant}")
             await verify(here, got, tenant)
     assert len({got.claims["jti"] for got in receiver.got}) == len(receiver.got) == 6
+
+
+async def test_a_notice_costs_less_than_an_append_of_its_own_for_its_claim(
+    here: Site, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"rp{number}" for number in range(6)]
+    for name in names:
+        await register(here, name, receiver.url(f"/{name}"))
+    append, appends = here.platform.log.append_if_unchanged, []
+
+    async def counted(records: Sequence[NewRecord], *, last: int | None) -> Sequence[Record]:
+        if b'"notice_' in records[0].value:
+            appends.append(len(records))
+        return await append(records, last=last)
+
+    monkeypatch.setattr(here.platform.log, "append_if_unchanged", counted)
+    await rotate(here)
+    for name in names:
+        assert {(one["state"], one["attempts"]) for one in await settled(here, name, 3)} == {("delivered", 1)}
+    assert sum(appends) == 6 * 3 * 2, "a claim and an outcome of each"
+    assert len(appends) <= 6 * 4, "only the first claim of a line may be alone"
 
 
 async def test_notices_are_for_holders_of_keys_read(here: Site, receiver: Receiver) -> None:

@@ -5,59 +5,20 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from services.errors import AddressRefused, NoAnswerInTime, OutboundError, TlsFailed, Unreachable, UnusableAnswer
+from services.errors import AddressRefused, NoAnswerInTime, OutboundError, TlsFailed, Unreachable
 from services.outbound.allowed import Allowed
-from services.outbound.client import Outbound
-from services.outbound.target import Target
 from tests.servers import certificates
 from tests.servers.process import free_port
-from tests.services.notices.receiver import Behaviour, Receiver, answer, cut_off, endless, hang, receiving
+from tests.services.notices.receiver import Behaviour, Receiver, answer, cut_off, endless, hang
+from tests.services.outbound.calls import PUBLIC, Names, outbound, push
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "127.0.0.2", "::1"])
-
-LOOPBACK = Allowed.parse("127.0.0.0/8")
-PUBLIC = "93.184.216.34"
-
-
-class Names:
-    """A resolver: what each name leads to, and who was asked for."""
-
-    def __init__(self, names: Mapping[str, Sequence[Sequence[str]]]) -> None:
-        self._names = {name: list(answers) for name, answers in names.items()}
-        self.asked: list[str] = []
-
-    async def __call__(self, host: str, port: int) -> Sequence[str]:  # noqa: ARG002 -- as a resolver has it
-        self.asked.append(host)
-        answers = self._names.get(host)
-        if answers is None:
-            raise socket.gaierror(socket.EAI_NONAME, "nobody")
-        return answers.pop(0) if len(answers) > 1 else answers[0]
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as running:
-        yield running
-
-
-@asynccontextmanager
-async def outbound(allowed: Allowed = LOOPBACK, **more: Any) -> AsyncIterator[Outbound]:
-    client = Outbound(allowed, **more)
-    try:
-        yield client
-    finally:
-        await client.close()
-
-
-async def push(client: Outbound, url: str) -> int:
-    return (await client.push(url, b"hello", {"Content-Type": "text/plain"})).status
 
 
 async def test_a_push_arrives_as_it_is(receiver: Receiver) -> None:
@@ -135,41 +96,6 @@ async def test_a_dead_address_leaves_the_others(receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "hook",
-        "/hook",
-        "ftp://127.0.0.1/",
-        "ftp://127.0.0.1:21/",
-        "file:///etc/passwd",
-        "gopher://127.0.0.1:70/",
-        "https://",
-        "https:///path",
-        "https://127.0.0.1:0/",
-        "https://127.0.0.1:65536/",
-        "https://127.0.0.1:x/",
-        "https://exa mple/",
-        "https://host/\r\nX: y",
-        "https://[::1/",
-        "https://" + "a" * 2048,
-        "https://user:geheim@127.0.0.1/",
-        "https://geheim@127.0.0.1/",
-    ],
-)
-async def test_what_is_no_address_is_refused_without_being_repeated(url: str) -> None:
-    async with outbound() as client:
-        with pytest.raises(AddressRefused) as refused:
-            await push(client, url)
-    assert "geheim" not in str(refused.value)
-
-
-def test_a_target_shows_its_host_only() -> None:
-    assert repr(Target.parse("https://hook.example/s3cret?key=s3cret")) == "Target('hook.example', 443)"
-    assert Target.parse("https://bücher.example/").host == "xn--bcher-kva.example"
-
-
-@pytest.mark.parametrize(
     ("behaviour", "error"),
     [(hang, NoAnswerInTime), (cut_off, Unreachable), (answer(99999), Unreachable)],
     ids=["hangs", "cut off", "no HTTP"],
@@ -220,53 +146,6 @@ async def test_a_push_follows_no_redirect_and_reads_no_more_than_it_needs(receiv
     assert got.status == 202
     assert len(got.body) <= 16_385
     assert [one.path for one in receiver.got] == ["/moved", "/endless"]
-
-
-async def test_a_fetch_follows_three_redirects_and_no_more(receiver: Receiver) -> None:
-    for number in range(5):
-        receiver.on(f"/{number}", answer(302, b"", f"Location: /{number + 1}"))
-    receiver.on("/5", answer(200, b'{"keys": []}'))
-    async with outbound() as client:
-        got = await client.fetch(receiver.url("/2"), accept="application/json")
-        assert (got.status, got.body) == (200, b'{"keys": []}')
-        assert {one.headers["accept"] for one in receiver.got} == {"application/json"}
-        with pytest.raises(UnusableAnswer, match="more than 3 times"):
-            await client.fetch(receiver.url("/1"))
-    assert [one.path for one in receiver.got] == ["/2", "/3", "/4", "/5", "/1", "/2", "/3", "/4"]
-
-
-@pytest.mark.parametrize(
-    "location", ["http://inner.test:{}/x", "//inner.test:{}/x", "ftp://start.test:{}/x", "http://a:b@start.test:{}/x", "http://[::1"]
-)
-async def test_where_a_redirect_leads_is_checked_the_same_way(receiver: Receiver, location: str) -> None:
-    receiver.on("/", answer(302, b"", f"Location: {location.format(receiver.port)}"))
-    names = Names({"start.test": [["127.0.0.1"]], "inner.test": [["127.0.0.1"]]})
-    async with outbound(Allowed.parse("start.test"), resolve=names) as client:
-        with pytest.raises(AddressRefused):
-            await client.fetch(f"http://start.test:{receiver.port}/")
-    assert [one.path for one in receiver.got] == ["/"]
-
-
-async def test_a_redirect_that_is_rebound_is_refused(receiver: Receiver) -> None:
-    receiver.on("/", answer(302, b"", "Location: /again"))
-    names = Names({"start.test": [["127.0.0.1"], ["127.0.0.2"]]})
-    async with outbound(Allowed.parse("127.0.0.1"), resolve=names) as client:
-        with pytest.raises(AddressRefused):
-            await client.fetch(f"http://start.test:{receiver.port}/")
-    assert [one.path for one in receiver.got] == ["/"]
-
-
-async def test_a_fetch_is_bounded_in_size(receiver: Receiver) -> None:
-    receiver.on("/fits", answer(200, b"x" * 1000))
-    receiver.on("/large", answer(200, b"x" * 1001))
-    receiver.on("/endless", endless(200))
-    receiver.on("/packed", answer(200, b"\x1f\x8b", "Content-Encoding: gzip"))
-    async with outbound() as client:
-        assert len((await client.fetch(receiver.url("/fits"), most=1000)).body) == 1000
-        for path, problem in (("/large", "more than 1000 bytes"), ("/endless", "more than 1000 bytes"), ("/packed", "compresses")):
-            with pytest.raises(UnusableAnswer, match=problem):
-                await client.fetch(receiver.url(path), most=1000)
-    assert {one.headers["accept-encoding"] for one in receiver.got} == {"identity"}
 
 
 async def test_no_proxy_of_the_environment_is_used(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
