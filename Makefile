@@ -45,6 +45,7 @@ lint: .venv/stamp ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/tenantry dashboards build --check
 
 format: .venv/stamp ## Format the code
 	$(BIN)/ruff check --fix .

@@ -15,8 +15,11 @@ from services.access.tokens import Tokens
 from services.audit import Audit, AuditProcessor
 from services.engines import alone, open_index, open_log, open_store
 from services.errors import AlreadyRunning
+from services.events import export
 from services.events.ingest import Ingest
+from services.events.live_tails import LiveTails
 from services.events.search import Search
+from services.events.slots import Slots
 from services.keys.approval_commands import ApprovalCommands
 from services.keys.custodian import Commands, Custodian
 from services.keys.fetches import Fetches
@@ -24,6 +27,7 @@ from services.keys.imports import Imports
 from services.keys.publication import Publication
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
+from services.keys.watch import watch_keys
 from services.keys.wave_commands import WaveCommands
 from services.keys.waves import Waves
 from services.notices.delivery import delivery
@@ -87,6 +91,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         parts.finish_deletions(forgetting, tenants, clockwork)
         clockwork.every("retention", _RETENTION_EVERY_SECONDS, lambda: parts.trim(log))
         scheduler = RotationScheduler(tenants, rings, custodian, clockwork, now_ms)
+        watch_keys(tenants, rings, now_ms)
         stack.push_async_callback((fetches := Fetches(control, rings, now_ms)).settled)
         scheduler.start()
         stack.push_async_callback(scheduler.stop)
@@ -120,7 +125,9 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             preparation=preparation,
             catch_up=catch_up,
             runner=runner,
-            search=Search(index, processor, installation.cursor_key),
+            search=(search := Search(index, processor, installation.cursor_key)),
+            live_tails=LiveTails(search),
+            exports=Slots("exports", per_tenant=export.PER_TENANT, in_all=export.IN_ALL),
             ingest=Ingest(log, sources.map),
             audit=Audit(log),
         )

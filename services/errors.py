@@ -19,6 +19,7 @@ ServicesError
     ├── Conflict           it contradicts what is there
     ├── Invalid            a parameter or body is wrong; names it
     ├── TooLarge           more than a request may hold
+    ├── TooMany            as many of it are under way as may be
     └── Reused             an `Idempotency-Key` that was used for something else
 
 Each message says what happened, to what, and what to do. Which HTTP problem each becomes stands in `services.api.problems`.
@@ -101,6 +102,10 @@ class Invalid(Refused):
 
 class TooLarge(Refused):
     """More than a request may hold."""
+
+
+class TooMany(Refused):
+    """As many of it are under way as may be: for this tenant, or in all."""
 
 
 class Reused(Refused):

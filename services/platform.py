@@ -9,7 +9,9 @@ from keyvault.key_store import KeyStore
 from services.access.tokens import Tokens
 from services.audit import Audit
 from services.events.ingest import Ingest
+from services.events.live_tails import LiveTails
 from services.events.search import Search
+from services.events.slots import Slots
 from services.keys.approval_commands import ApprovalCommands
 from services.keys.custodian import Custodian
 from services.keys.hearing import Hearing
@@ -65,6 +67,8 @@ class Platform:
     catch_up: CatchUp
     runner: Runner
     search: Search
+    live_tails: LiveTails
+    exports: Slots
     ingest: Ingest
     audit: Audit
 

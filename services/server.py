@@ -6,8 +6,9 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -52,7 +53,8 @@ async def serve(settings: Settings) -> None:
                 date_header=True,
                 timeout_graceful_shutdown=10,
                 proxy_headers=False,  # nothing is believed that a request says about itself
-            )
+            ),
+            platform.live_tails.close,
         )
         _greet(settings, platform)
         looking = asyncio.create_task(warn(platform.index, platform.store))
@@ -64,6 +66,16 @@ async def serve(settings: Settings) -> None:
 
 class _Server(uvicorn.Server):
     """Ends at SIGINT and SIGTERM, and no more: uvicorn's own raises the signal again, which would end the process before the platform."""
+
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        """`ending` is called when it is to end, so that answers without an end of their own end: it waits for all that are under way."""
+        super().__init__(config)
+        self._ending = ending
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """See uvicorn."""
+        self._ending()
+        super().handle_exit(sig, frame)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     sign_unheard: Annotated[
         bool,
         Field(description="Whether a node that Kafka has not answered for longer than a JWKS may be cached goes on signing"),
-    ] = False
+    ] = True
     outbound_allow: Annotated[
         str,
         Field(description="Besides public https addresses, what webhooks and imports may call: networks and host names, comma separated"),

@@ -11,7 +11,7 @@ import structlog
 
 from streams.errors import Overtaken
 from streams.event_log import Batch, EventLog, Subscription
-from streams.metrics import PROCESSOR_LAG, PROCESSOR_RETRIES
+from streams.metrics import PROCESSOR_LAG, PROCESSOR_RETRIES, PROCESSORS_RUNNING
 from streams.processors.processor import Processor
 
 T = TypeVar("T")
@@ -38,9 +38,12 @@ class Runner:
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._trouble: dict[tuple[str, int | None], str] = {}
+        for processor in processors:
+            PROCESSOR_RETRIES.labels(processor.name)  # begins at 0
 
     def start(self) -> None:
         """Starts the processors."""
+        PROCESSORS_RUNNING.set_function(lambda: sum(not task.done() for task in self._tasks))
         self._tasks = [asyncio.create_task(self._run(processor), name=processor.name) for processor in self._processors]
 
     async def stop(self) -> None:

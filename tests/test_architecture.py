@@ -40,6 +40,7 @@ ENGINES: dict[str, str | tuple[str, ...]] = {
     "faust": "services/worker/",
     "mode": "services/worker/",
     "tantivy": "streams/index_tantivy/",
+    "pyarrow": "services/events/parquet_file.py",
     "opensearchpy": "streams/index_opensearch/",
     "luqum": "streams/query/",
     "apscheduler": "services/clockwork.py",

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 from dashboards.console.times import words
 from keyvault.caching import LIBRARIES, Caching
 from keyvault.policy import Policy
+from services.api.event_tail import HEARTBEAT_SECONDS
 from services.cli import app
+from services.events import export, live_tails
 from services.settings import Settings
 from streams.fields import FIELDS, MAX_TERM_CHARACTERS
 
@@ -60,6 +62,13 @@ def _fetches(caching: Caching) -> str:
     if not caching.refetches:
         return "no"
     return f"not more than every {words(caching.cooldown)}" if caching.cooldown else "yes"
+
+
+def test_the_pages_of_tail_and_export_have_their_limits() -> None:
+    for name, what, limits in (("tail", "streams", live_tails), ("export", "exports", export)):
+        page = (ROOT / "docs" / f"{name}.md").read_text()
+        assert f"{limits.PER_TENANT} {what} a tenant and {limits.IN_ALL} in all" in page
+    assert f"nothing for {HEARTBEAT_SECONDS:.0f} seconds" in (ROOT / "docs" / "tail.md").read_text()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

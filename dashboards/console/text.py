@@ -61,6 +61,11 @@ def pretty(value: Any) -> str:
     return _UNSEEN.sub(_json_escape, json.dumps(value, ensure_ascii=False, indent=2))
 
 
+def json_escaped(text: str) -> str:
+    """The text with escapes, as JSON has them, in place of what can't be seen."""
+    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
 def _sign(character: str) -> str:
     code = ord(character)
     return _NAMES.get(code) or f"U+{code:04X}"

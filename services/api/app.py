@@ -11,6 +11,8 @@ from fastapi_offline import FastAPIOffline
 from services.api import (
     approvals,
     console,
+    event_export,
+    event_tail,
     events,
     imports,
     keys,
@@ -24,6 +26,7 @@ from services.api import (
     tokens,
     waves,
 )
+from services.api.measured import Measured
 from services.api.openapi import describe_errors
 from services.api.published import Asgi, PublishedFirst
 from services.api.signing_first import SigningFirst
@@ -47,7 +50,9 @@ def api(platform: Platform) -> FastAPI:
     )
     app.state.platform = platform
     problems.install(app)
-    for part in (signing, tenants, search_user, tokens, events, keys, imports, relying_parties, approvals, notices, waves, operations):
+    # In this order: the path of one event would take those of the tail and the export for ids.
+    logs = (event_tail, event_export, events)
+    for part in (signing, tenants, search_user, tokens, *logs, keys, imports, relying_parties, approvals, notices, waves, operations):
         app.include_router(part.router)
     console.install(app, platform)
     app.add_api_route("/", _home, include_in_schema=False)
@@ -62,4 +67,5 @@ async def _home() -> RedirectResponse:
 
 def application(platform: Platform) -> Asgi:
     """The whole application."""
-    return PublishedFirst(SigningFirst(TooLargeAsProblem(api(platform)), platform), platform.publication, platform.now)
+    behind = Measured(SigningFirst(TooLargeAsProblem(api(platform)), platform))
+    return PublishedFirst(behind, platform.publication, platform.now)

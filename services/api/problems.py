@@ -34,6 +34,7 @@ class Problem:
 
 
 _UNAVAILABLE_SECONDS: Final = 5
+_TOO_MANY_SECONDS: Final = 10
 
 PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     edge.Unauthenticated: Problem(HTTPStatus.UNAUTHORIZED, "unauthenticated", "A valid token is needed"),
@@ -42,6 +43,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     edge.Conflict: Problem(HTTPStatus.CONFLICT, "conflict", "It contradicts what is there"),
     edge.Invalid: Problem(HTTPStatus.BAD_REQUEST, "invalid", "The request is not right"),
     edge.TooLarge: Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "The request is too large"),
+    edge.TooMany: Problem(HTTPStatus.TOO_MANY_REQUESTS, "too-many", "Too many at once", _TOO_MANY_SECONDS),
     edge.Reused: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The Idempotency-Key belongs to another request"),
     edge.CutOff: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "cut-off", "This node is cut off from the log", _UNAVAILABLE_SECONDS),
     edge.AddressRefused: Problem(HTTPStatus.BAD_REQUEST, "address-refused", "The address may not be called"),
@@ -113,14 +115,25 @@ def problem(error: Exception) -> Problem | None:
 
 
 def response(status: int, slug: str, title: str, detail: str, *, retry_after: int | None = None, **more: Any) -> JSONResponse:
-    """A problem details answer; 401 says how to authenticate (RFC 6750), 503 when to come again."""
+    """A problem details answer; 401 says how to authenticate (RFC 6750), 429 and 503 when to come again."""
     headers = {"Cache-Control": "no-store"}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="tenantry"'
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
-    body = {"type": TYPE_BASE + slug, "title": title, "status": int(status), "detail": detail, **more}
-    return JSONResponse(body, status, headers, MEDIA_TYPE)
+    return JSONResponse(body(status, slug, title, detail, **more), status, headers, MEDIA_TYPE)
+
+
+def body(status: int, slug: str, title: str, detail: str, **more: Any) -> dict[str, Any]:
+    """The problem details themselves."""
+    return {"type": TYPE_BASE + slug, "title": title, "status": int(status), "detail": detail, **more}
+
+
+def described(error: Exception) -> dict[str, Any]:
+    """The problem details of a known error, for an answer that has begun already and goes on with them."""
+    found = problem(error)
+    assert found is not None, "it has none"
+    return body(found.status, found.slug, found.title, str(error))
 
 
 def answer(error: Exception, method: str, path: str) -> JSONResponse:

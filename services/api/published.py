@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from dashboards.metrics import PUBLISHED, PUBLISHED_STATUSES
 from services.keys.publication import Document, Publication
 
 Message = MutableMapping[str, Any]
@@ -21,6 +22,7 @@ _PATH: Final = re.compile(
 )
 _RFC_8414: Final = re.compile(rf"/\.well-known/oauth-authorization-server/t/{_TENANT}")
 """Where RFC 8414, section 3.1, looks for the metadata of an issuer with a path: before the path, not behind it."""
+_ANSWERED: Final = {status: PUBLISHED.labels(status) for status in PUBLISHED_STATUSES}
 _AT: Final = re.compile(rb"(?:^|&)at=")
 _CORS: Final = (b"access-control-allow-origin", b"*")  # public documents: any web page may read them
 _PREFLIGHT: Final = [
@@ -57,10 +59,12 @@ class PublishedFirst:
     async def _serve(self, scope: AsgiScope, tenant: str, party: str | None, metadata: bool, send: Send) -> None:
         method = scope["method"]
         if method == "OPTIONS":
+            _ANSWERED[204].inc()
             await send({"type": "http.response.start", "status": 204, "headers": _PREFLIGHT})
             await send({"type": "http.response.body", "body": b""})
             return
         if method not in {"GET", "HEAD"}:
+            _ANSWERED[405].inc()
             await _plain(send, 405, b'{"detail":"these documents can be read only"}', (b"allow", b"GET, HEAD, OPTIONS"))
             return
         now = self._now()
@@ -71,6 +75,7 @@ class PublishedFirst:
         else:
             document = self._publication.jwks(tenant, now)
         if document is None:
+            _ANSWERED[404].inc()
             what = b"tenant" if party is None else b"tenant, or it has no relying party with a URL of its own by this name"
             await _plain(send, 404, b'{"detail":"there is no such %s"}' % what)
             return
@@ -78,9 +83,11 @@ class PublishedFirst:
             self._publication.fetched(tenant, party)
         start, body, unchanged = self._messages((tenant, metadata), document)
         if _known(scope, start["etag"]):
+            _ANSWERED[304].inc()
             await send(unchanged)
             await send({"type": "http.response.body", "body": b""})
             return
+        _ANSWERED[200].inc()
         await send(start["message"])
         await send(body if method == "GET" else {"type": "http.response.body", "body": b""})
 

@@ -11,7 +11,9 @@ from services.cli import (
     apply,
     ask,
     backup,
+    dashboards,
     doctor,
+    export,
     ingest,
     keys,
     master_key,
@@ -30,7 +32,23 @@ from streams.errors import StreamsError
 
 __all__ = ["app", "main"]
 
-for part in (serve, worker, ingest, ask, keys, relying_parties, tenants, apply, replay, backup, master_key, operator_token, doctor):
+for part in (
+    serve,
+    worker,
+    ingest,
+    ask,
+    export,
+    keys,
+    relying_parties,
+    tenants,
+    apply,
+    replay,
+    backup,
+    master_key,
+    operator_token,
+    doctor,
+    dashboards,
+):
     part.register(app)
 
 

@@ -1,28 +1,39 @@
-"""`tenantry search`, `tail` and `export`: questions to a running service."""
+"""`tenantry search` and `tail`: questions to a running service."""
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
+import msgspec
 import typer
+from rich.text import Text
 
-from services.cli.app import Json, Q, Since, Tenant, Until
+from services.cli import columns as fields
+from services.cli.app import Json, Q, Since, Tenant, Until, examples
 from services.cli.client import Client, path_of
-from services.cli.output import out, print_json, print_table, printable
+from services.cli.columns import Columns
+from services.cli.output import coloured, err, out, print_json, print_table, printable
+from services.errors import ServiceError
 from services.settings import Settings
-
-_COLUMNS = ("@timestamp", "event.action", "event.outcome", "user.name", "client.id", "source.ip", "event.reason")
-_POLL_SECONDS = 1.0
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    app.command()(search)
-    app.command()(tail)
-    app.command()(export)
+    app.command(
+        epilog=examples(
+            "search globex 'event.outcome:failure AND source.ip:203.0.113.0/24' --since now-24h",
+            "search globex mallory --columns @timestamp,event.action,idp.details.auth_method",
+            "search globex '' --limit 100000 --json | jq -r '.[\"user.name\"]' | sort | uniq -c",
+        )
+    )(search)
+    app.command(
+        epilog=examples(
+            "tail globex",
+            "tail -f globex 'event.outcome:failure'",
+            "tail -f globex 'NOT event.provider:tenantry' --json | jq .",
+        )
+    )(tail)
 
 
 def search(
@@ -32,60 +43,65 @@ def search(
     until: Until = "",
     limit: Annotated[int, typer.Option(min=1, help="How many events at most.")] = 20,
     sort: Annotated[str, typer.Option(help="newest or oldest first.")] = "newest",
+    columns: Columns = fields.DEFAULT,
     json: Json = False,
 ) -> None:
-    """Searches a tenant's log."""
+    """Searches a tenant's log. With --json, it prints one event a line."""
+    shown = fields.parsed(columns)
     params = {"q": q, "since": since, "until": until, "sort": sort, "limit": min(limit, 1000)}
-    events = list(Client(Settings()).pages(path_of(tenant, "events"), params, name="events", most=limit))
+    events = Client(Settings()).pages(path_of(tenant, "events"), params, name="events", most=limit)
     if json:
-        print_json(events)
+        for event in events:
+            print_json(event)
     else:
-        print_table(_COLUMNS, [_row(event) for event in events])
+        print_table(shown, [fields.row(event, shown) for event in events])
 
 
 def tail(
     tenant: Tenant,
     q: Q = "",
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as events arrive.")] = False,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as events arrive, until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("-n", min=0, max=1000, help="Begin with the last so many events.")] = 10,
+    columns: Columns = fields.DEFAULT,
     json: Json = False,
 ) -> None:
-    """Shows the last events of a tenant's log, and with -f those to come."""
+    """Shows the last events of a tenant's log, and with -f those to come. With --json, it prints one event a line.
+
+    A connection that is cut is made again, behind the last event: none is lost, and none comes twice.
+    """
+    shown = fields.parsed(columns)
     client = Client(Settings())
     path = path_of(tenant, "events")
-    start = client.ask("GET", f"{path}/tail", params={"after": "latest", "q": q})["next"]
+    begun = client.ask("GET", f"{path}/tail", params={"after": "latest", "q": q})
     if lines:
         last = client.ask("GET", path, params={"q": q, "limit": lines})["events"]
         for event in reversed(last):
-            _print_event(event, json)
-    while follow:
-        page = client.ask("GET", f"{path}/tail", params={"after": start, "q": q, "limit": 1000})
-        for event in page["events"]:
-            _print_event(event, json)
-        start = page["next"]
-        if len(page["events"]) < 1000:
-            time.sleep(_POLL_SECONDS)
+            # What came in between is the first that follows.
+            if not follow or event["log.position"] <= begun["indexed_up_to"]:
+                _print_event(event, shown, json)
+    if follow:
+        for event in _followed(client, f"{path}/tail", {"after": begun["next"], "q": q}):
+            _print_event(event, shown, json)
 
 
-def export(
-    tenant: Tenant,
-    q: Q = "",
-    since: Since = "",
-    until: Until = "",
-) -> None:
-    """Writes a tenant's events to the standard output, as NDJSON in the order of the log, of any length."""
-    with Client(Settings()).stream(path_of(tenant, "events", "export"), {"q": q, "since": since, "until": until}) as parts:
-        for part in parts:
-            sys.stdout.buffer.write(part)
-        sys.stdout.buffer.flush()
+def _followed(client: Client, path: str, params: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The events of a stream, for ever; what keeps it from going on is told on the standard error."""
+    for frame in client.follow(path, params, lambda why: _note(f"the stream was cut ({why}); going on where it was")):
+        if frame.event == "problem":
+            problem = msgspec.json.decode(frame.data)
+            if problem["status"] < 500:  # the token has ended, or the tenant is gone
+                raise ServiceError(problem["detail"])
+            _note(problem["detail"])
+        elif frame.data:
+            yield msgspec.json.decode(frame.data)
 
 
-def _row(event: Mapping[str, Any]) -> list[str]:
-    return [str(event.get(column, "")) for column in _COLUMNS]
+def _note(text: str) -> None:
+    err.print(f"tenantry: {printable(text)}", style="yellow", soft_wrap=True)
 
 
-def _print_event(event: Mapping[str, Any], json: bool) -> None:
+def _print_event(event: Mapping[str, Any], columns: Sequence[str], json: bool) -> None:
     if json:
         print_json(event)
     else:
-        out.print(printable("  ".join(value for value in _row(event) if value)), soft_wrap=True)
+        out.print(Text("  ").join(coloured(value) for value in fields.row(event, columns) if value), soft_wrap=True)

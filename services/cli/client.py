@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httpx
 
+from services.cli.server_sent import Frame, frames
 from services.errors import Invalid, ServiceError, SettingsError
 from services.settings import Settings
 
 _SECONDS: Final = 60.0
+_SILENCE_SECONDS: Final = 45.0
+"""Three heartbeats of a stream that did not come."""
+_MOST_SECONDS: Final = 10.0
+_FOR_A_WHILE: Final = frozenset({429, 502, 503, 504})
+"""Answers after which it is worth trying again."""
+
+
+class Body(NamedTuple):
+    """An answer that is still coming: its headers, by names in lower case, and its body part by part."""
+
+    headers: Mapping[str, str]
+    parts: Iterator[bytes]
 
 
 class Client:
@@ -44,14 +58,50 @@ class Client:
             return answer.json() if answer.content else None
 
     @contextmanager
-    def stream(self, path: str, params: Mapping[str, Any]) -> Iterator[Iterator[bytes]]:
-        """The answer's body, part by part."""
+    def stream(self, path: str, params: Mapping[str, Any]) -> Iterator[Body]:
+        """An answer of any length."""
         given = {name: value for name, value in params.items() if value not in {None, ""}}
         with self._errors(), self._client.stream("GET", path, params=given) as answer:
             if answer.is_error:
                 answer.read()
             _check(answer)
-            yield answer.iter_bytes()
+            yield Body(answer.headers, _whole(answer))
+
+    def follow(self, path: str, params: Mapping[str, Any], told: Callable[[str], None]) -> Iterator[Frame]:
+        """A stream of events that is connected again whenever it is cut, behind the last event: none is lost, and none comes twice.
+
+        Args:
+            path: of the API.
+            params: of the query; what is empty is left out.
+            told: is told why the stream was cut, when it was.
+
+        Raises:
+            ServiceError: the service refuses; or it does not answer, and never has.
+        """
+        given = {name: value for name, value in params.items() if value not in {None, ""}}
+        last = ""
+        failures = 0
+        while True:
+            headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
+            try:
+                timeout = httpx.Timeout(_SECONDS, read=_SILENCE_SECONDS)
+                with self._client.stream("GET", path, params=given, headers=headers, timeout=timeout) as answer:
+                    if answer.is_error:
+                        answer.read()
+                        if not last or answer.status_code not in _FOR_A_WHILE:
+                            _check(answer)
+                        told(f"HTTP {answer.status_code}")
+                    else:
+                        for frame in frames(answer.iter_bytes()):
+                            last, failures = frame.id or last, 0
+                            yield frame
+                        told("the service has ended it")
+            except httpx.TransportError as error:
+                if not last:
+                    raise self._away(error) from error
+                told(str(error) or "nothing was heard of it for too long")
+            time.sleep(min(2.0**failures, _MOST_SECONDS))
+            failures += 1
 
     def pages(self, path: str, params: Mapping[str, Any], *, name: str, most: int | None) -> Iterator[dict[str, Any]]:
         """The items of a paged answer, page after page, at most so many."""
@@ -75,9 +125,17 @@ class Client:
         except httpx.ReadTimeout:
             raise ServiceError(f"the service at {self._url} has not answered in time; it may still be doing what it was asked") from None
         except httpx.TransportError as error:
-            raise ServiceError(
-                f"no service answers at {self._url} ({error}); start it with `tenantry serve`, or set TENANTRY_URL"
-            ) from error
+            raise self._away(error) from error
+
+    def _away(self, error: httpx.TransportError) -> ServiceError:
+        return ServiceError(f"no service answers at {self._url} ({error}); start it with `tenantry serve`, or set TENANTRY_URL")
+
+
+def _whole(answer: httpx.Response) -> Iterator[bytes]:
+    try:
+        yield from answer.iter_bytes()
+    except httpx.TransportError as error:
+        raise ServiceError(f"the answer was cut off ({error}), so it is not whole; ask again") from error
 
 
 def _check(answer: httpx.Response) -> None:

@@ -95,8 +95,8 @@ def export(
     pem: Annotated[bool, typer.Option("--pem", help="As PEM, instead of a JWK set.")] = False,
 ) -> None:
     """Prints the published public keys: a JWK set, or PEM. Private halves never leave the key store."""
-    with Client(Settings()).stream(path_of(tenant, "keys", "export"), {"format": "pem" if pem else "jwks"}) as parts:
-        for part in parts:
+    with Client(Settings()).stream(path_of(tenant, "keys", "export"), {"format": "pem" if pem else "jwks"}) as body:
+        for part in body.parts:
             sys.stdout.buffer.write(part)
     if not pem:
         sys.stdout.buffer.write(b"\n")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli import approvals, imports, policy, waves
-from services.cli.app import Json, Tenant
+from services.cli.app import Json, Tenant, examples
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, print_table, printable
 from services.errors import Invalid
@@ -28,7 +28,9 @@ def register(app: typer.Typer) -> None:
     approvals.register(keys)
 
 
-@keys.command("list")
+@keys.command(
+    "list", epilog=examples("keys list globex", "keys list globex --json | jq -r '.keys[] | select(.state == \"active\") | .kid'")
+)
 def list_(tenant: Tenant, json: Json = False) -> None:
     """Lists the keys with their states and times."""
     answer = Client(Settings()).ask("GET", path_of(tenant, "keys"))
@@ -39,7 +41,13 @@ def list_(tenant: Tenant, json: Json = False) -> None:
     print_table(columns, [[str(key.get(column) or "") for column in columns] for key in answer["keys"]])
 
 
-@keys.command()
+@keys.command(
+    epilog=examples(
+        "keys rotate globex",
+        "keys rotate globex --activate --reason 'a laptop was stolen'",
+        "keys rotate --all --wave 500/h --reason 'yearly rotation'",
+    )
+)
 def rotate(
     tenant: Annotated[str | None, typer.Argument(help="The tenant's id; or --all, or --tenants, with --wave.", show_default=False)] = None,
     activate: Annotated[bool, typer.Option("--activate", help="At once, whoever has not seen the new key yet. Needs --reason.")] = False,

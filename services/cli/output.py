@@ -16,6 +16,15 @@ out: Final = Console(highlight=False, markup=False, emoji=False, width=None if s
 """In a pipe there is no width to fit into."""
 err: Final = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
+_STYLES: Final = {
+    **dict.fromkeys(("success", "active", "done"), "green"),
+    **dict.fromkeys(("failure", "compromised", "failed"), "bold red"),
+    **dict.fromkeys(("pre-activation", "running"), "cyan"),
+    **dict.fromkeys(("deactivated", "stopped"), "yellow"),
+    "destroyed": "dim",
+}
+"""Colours say again what the word says, never alone."""
+
 
 def fail(message: str) -> int:
     """Prints an error, and answers the exit code."""
@@ -24,19 +33,29 @@ def fail(message: str) -> int:
 
 
 def print_json(value: Any) -> None:
-    """Prints a value as one line of JSON."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    """Prints a value as one line of JSON. It is the same JSON for a program, and a terminal obeys none of it."""
+    sys.stdout.write(escaped(json.dumps(value, ensure_ascii=False)) + "\n")
     sys.stdout.flush()
+
+
+def escaped(text: str) -> str:
+    """JSON on one line with escapes in place of what a terminal would obey: JSON itself escapes only some of it."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Prints a table."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        table.add_column(Text(printable(column)), overflow="fold", no_wrap=number == 0)  # whose name or time it is stays on one line
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*(coloured(cell) for cell in row))
     out.print(table)
+
+
+def coloured(value: str) -> Text:
+    """A value for a terminal, in the colour of the state or outcome that it names. Where none are wanted, rich leaves them out."""
+    return Text(printable(value), style=_STYLES.get(value, ""))
 
 
 def printable(text: str) -> str:

@@ -67,9 +67,12 @@ def put(
 
 
 @parties.command()
-def remove(tenant: Tenant, party: Party) -> None:
+def remove(tenant: Tenant, party: Party, json: Json = False) -> None:
     """Removes a relying party: no rotation waits for it any more."""
     Client(Settings()).ask("DELETE", path_of(tenant, "relying-parties", party))
+    if json:
+        print_json({"id": party, "removed": True})
+        return
     out.print(printable(f"{party}: removed"))
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.app import Json, Tenant
+from services.cli.app import Json, Tenant, examples
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, print_table, printable
 from services.errors import Invalid
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(tenants, name="tenants")
 
 
-@tenants.command("list")
+@tenants.command("list", epilog=examples("tenants list", "tenants list --json | jq -r '.[].id'"))
 def list_(json: Json = False) -> None:
     """Lists the tenants."""
     found = list(Client(Settings()).pages("/v1/tenants", {"limit": 1000}, name="tenants", most=None))
@@ -31,7 +31,12 @@ def list_(json: Json = False) -> None:
     print_table(("id", "name", "issuer", "sources"), rows)
 
 
-@tenants.command()
+@tenants.command(
+    epilog=examples(
+        "tenants put acme --name Acme",
+        "tenants put acme --name Acme --source keycloak:realm_id=11111111-2222-3333-4444-555555555555,realm=acme",
+    )
+)
 def put(
     tenant: Tenant,
     display_name: Annotated[str, typer.Option("--name", help="What people call it.")],
@@ -58,6 +63,7 @@ def put(
 def delete(
     tenant: Tenant,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
 ) -> None:
     """Deletes a tenant: its tokens end, its JWKS and index go, its events stay in the log, its id is never used again."""
     client = Client(Settings())
@@ -65,6 +71,9 @@ def delete(
         found = client.ask("GET", path_of(tenant))
         typer.confirm(f"Delete tenant {tenant} ({printable(found['display_name'])})?", abort=True)
     client.ask("DELETE", path_of(tenant))
+    if json:
+        print_json({"id": tenant, "deleted": True})
+        return
     out.print(f"{tenant}: deleted; its events stay in the log, and its id is never used again")
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from services.errors import Invalid
 from services.events.cursor import Seal
+from services.events.export import Export
+from services.events.tail import LATEST, Tail, beginning, is_bare
 from streams import position as positions
-from streams.errors import CursorError, QueryError
+from streams.errors import QueryError
 from streams.fields import BY_NAME, FIELDS
 from streams.processors.index import IndexProcessor
 from streams.query.parser import parse
@@ -21,11 +23,6 @@ from streams.query.tree import And, Query, TimeRange
 from streams.scope import TenantScope
 from streams.search_index import Histogram, Hit, Place, SearchIndex, Sort, Values, last_page
 
-LATEST: Final = "latest"
-_EXPORT_PAGE: Final = 1000
-_TAIL: Final = ("tail",)
-_BARE: Final = 16
-"""Digits of a `log.position`; a sealed cursor is longer."""
 _INTERVAL: Final = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS: Final = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
@@ -85,7 +82,7 @@ class Search:
         if cursor is not None:
             now = cursor.now
         query = question.query(now)
-        fresh = await self._complete_up_to(scope)
+        fresh = await self.complete_up_to(scope)
         hits = await self._index.search(scope, query, sort=sort, limit=limit, after=cursor.place if cursor else None)
         last = None if last_page(hits, limit) else seal.seal(now, Place(hits[-1].time, hits[-1].position))
         return Page(hits, last, positions.render(fresh))
@@ -99,20 +96,31 @@ class Search:
             QueryError: the question is not right.
             CursorError: `after` is nothing of that.
         """
-        query = question.query(now)
-        # The cursor never moves past what is not indexed yet, or it would skip an event whose write was delayed.
-        upto = await self._complete_up_to(scope)
-        seal = Seal(self._cursor_key, scope, _TAIL)
-        start = upto if after == LATEST else _place(after, seal)
-        hits = await self._index.tail(scope, query, after=start, upto=upto, limit=limit) if upto > start else ()
-        reached = max(start, upto) if last_page(hits, limit) else hits[-1].position
-        return Page(hits, seal.seal(0, Place(0, reached)), positions.render(upto))
+        tail = await self.tailing(scope, question, now=now, after=after)
+        upto = await self.complete_up_to(scope)
+        hits = await tail.read(upto, limit)
+        return Page(hits, tail.cursor(), positions.render(upto))
 
-    async def export(self, scope: TenantScope, question: Question, *, now: int) -> AsyncIterator[bytes]:
-        """All events in the order of the log, up to now, as documents; of any length in constant memory."""
-        query = question.query(now)
-        upto = await self._complete_up_to(scope)
-        return self._export(scope, query, upto)
+    async def tailing(self, scope: TenantScope, question: Question, *, now: int, after: str) -> Tail:
+        """A tail that begins there, to be read on; for `after`, and what is raised, see `tail`."""
+        # With the question: going on is not audited, so nobody may go on with another one.
+        seal = Seal(self._cursor_key, scope, ("tail", question.q, question.since, question.until, ""))
+        if not is_bare(after):
+            cursor = seal.unseal(after)
+            now, place = cursor.now, cursor.position
+        else:
+            place = await self.complete_up_to(scope) if after == LATEST else beginning(after)
+        return Tail(self._index, scope, question.query(now), now=now, place=place, seal=seal)
+
+    async def export(self, scope: TenantScope, question: Question, *, now: int) -> Export:
+        """All events up to now, in the order of the log.
+
+        Raises:
+            QueryError: the question is not right.
+        """
+        tail = await self.tailing(scope, question, now=now, after="")
+        upto = await self.complete_up_to(scope)
+        return Export(tail, upto, await self._index.count(scope, question.query(now)))
 
     async def one(self, scope: TenantScope, event_id: str) -> Hit | None:
         """The event with this id, or None."""
@@ -128,7 +136,7 @@ class Search:
         if by not in BY_NAME or not BY_NAME[by].countable:
             raise Invalid(f"can't count by {by!r}; there are {', '.join(field.name for field in FIELDS if field.countable)}")
         query = question.query(now)
-        await self._complete_up_to(scope)
+        await self.complete_up_to(scope)
         return await self._index.top_values(scope, query, by, size=size)
 
     async def histogram(self, scope: TenantScope, question: Question, *, now: int, interval: str) -> Histogram:
@@ -138,7 +146,7 @@ class Search:
             QueryError: the question or the interval is not right, or there would be too many buckets.
         """
         query, width = question.query(now), _interval(interval)
-        await self._complete_up_to(scope)
+        await self.complete_up_to(scope)
         return await self._index.histogram(scope, query, interval=width)
 
     async def count(self, scope: TenantScope, question: Question, *, now: int) -> int:
@@ -148,14 +156,14 @@ class Search:
             QueryError: the question is not right.
         """
         query = question.query(now)
-        await self._complete_up_to(scope)
+        await self.complete_up_to(scope)
         return await self._index.count(scope, query)
 
     async def indexed_up_to(self, scope: TenantScope) -> str:
         """The position up to which answers are complete, as users see it."""
         return positions.render(await self._processor.indexed_up_to(scope))
 
-    async def _complete_up_to(self, scope: TenantScope) -> int:
+    async def complete_up_to(self, scope: TenantScope) -> int:
         """The position up to which everything is found by searches that begin now: what is indexed may not be visible yet.
 
         Questions that come together wait for the same refresh.
@@ -166,28 +174,6 @@ class Search:
                 await self._index.refresh(scope)
                 self._visible[scope.tenant] = upto
         return upto
-
-    async def _export(self, scope: TenantScope, query: Query, upto: int) -> AsyncIterator[bytes]:
-        after = positions.BEGINNING
-        while hits := await self._index.tail(scope, query, after=after, upto=upto, limit=_EXPORT_PAGE):
-            yield b"\n".join(hit.document for hit in hits) + b"\n"
-            after = hits[-1].position
-
-
-def is_bare(after: str) -> bool:
-    """Whether a tail that begins there begins anew, rather than going on from an answer."""
-    return len(after) == _BARE or after in {"", LATEST}
-
-
-def _place(after: str, seal: Seal) -> int:
-    if not after:
-        return positions.BEGINNING
-    if len(after) == _BARE:
-        try:
-            return positions.parse(after)
-        except ValueError as error:
-            raise CursorError from error
-    return seal.unseal(after).position
 
 
 def moment(name: str, text: str, now: int) -> int:

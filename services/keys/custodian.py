@@ -11,9 +11,11 @@ from typing import Final
 
 import msgspec
 
+from dashboards.metrics import KEY_EVENTS, SIGN_FAILURES, SIGN_SECONDS, TOKENS_SIGNED
 from keyvault import commands, dual_control, events, orders
 from keyvault.approval import Approval
 from keyvault.due import due
+from keyvault.errors import KeyStoreError, NoActiveKey
 from keyvault.keeper import Keeper
 from keyvault.key_store import KeyStore
 from keyvault.plan import Outcome, Plan
@@ -21,7 +23,6 @@ from keyvault.policy import Policy
 from keyvault.ring import Ring
 from keyvault.signing import SignedToken, sign_tokens
 from services.errors import Invalid, Reused
-from services.keys.metrics import KEY_EVENTS, SIGN_SECONDS, TOKENS_SIGNED
 from services.keys.rings import Rings, control_event, key_event
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlEvent, ControlLog, Projection
@@ -145,7 +146,8 @@ class Custodian:
         started = perf_counter()
         while True:
             ring = self._rings.of(scope.tenant)
-            signed = await sign_tokens(self._store, scope, ring, claims, issuer=issuer, now=self._now())
+            with SIGN_FAILURES.count_exceptions((KeyStoreError, NoActiveKey)):
+                signed = await sign_tokens(self._store, scope, ring, claims, issuer=issuer, now=self._now())
             after = self._rings.of(scope.tenant)
             if any(after.find(kid).compromised_at is not None for kid in {one.kid for one in signed}):
                 continue  # reported while the key store signed: nobody may get these tokens

@@ -10,13 +10,13 @@ from typing import Final
 
 import structlog
 
+from dashboards.metrics import ROTATIONS_DUE
 from keyvault.due import activates_at, next_due
 from keyvault.rate import Pace
 from keyvault.wave import Request
 from services.clockwork import Clockwork
 from services.keys.agenda import Agenda
 from services.keys.custodian import Custodian
-from services.keys.metrics import ROTATIONS_DUE
 from services.keys.rings import Rings
 from services.tenants.tenant import Tenants
 from streams.scope import TenantScope

@@ -11,12 +11,12 @@ from typing import Final
 
 import structlog
 
+from dashboards.metrics import NOTICES
 from services.clockwork import Clockwork
 from services.keys.rings import Rings
 from services.notices.attempt import Attempt, Trouble, record
 from services.notices.ledger import LINGER_SECONDS, Ledger
 from services.notices.line import Line
-from services.notices.metrics import NOTICES
 from services.notices.notice import Notice
 from services.notices.notices import Notices
 from services.notices.sender import Sender

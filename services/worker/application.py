@@ -13,6 +13,7 @@ from mode import ServiceT
 from services.errors import SettingsError
 from services.settings import Settings
 from services.worker.hot_path import HotPath
+from streams.dead_letters import Reason
 from streams.errors import StreamsError
 from streams.event_log import DEAD_LETTERS
 from streams.log_kafka import KafkaConnection
@@ -22,6 +23,7 @@ from streams.metrics import DEAD_LETTERS_SEEN
 _log = structlog.get_logger(__name__)
 _LAG_SECONDS: Final = 15.0
 _LETTERS: Final = 1000
+_REASONS: Final = frozenset(Reason)
 _WITHIN_SECONDS: Final = 5.0
 _SESSION_SECONDS: Final = 10.0
 """After how long Faust's group goes on without a worker that has died; its default is a minute."""
@@ -85,16 +87,17 @@ def _watch_dead_letters(app: faust.App, name: str) -> None:
     async def watch(letters: faust.StreamT[bytes]) -> None:
         assert isinstance(letters, faust.Stream)
         async for events in letters.take_events(_LETTERS, within=_WITHIN_SECONDS):
-            reasons = Counter(_header(event, "reason") for event in events)
+            reasons = Counter(_reason(event) for event in events)
             for reason, count in reasons.items():
                 DEAD_LETTERS_SEEN.labels(reason).inc(count)
                 _log.warning("dead_letters", reason=reason, count=count)
 
 
-def _header(event: faust.EventT[Any], name: str) -> str:
-    headers = dict(event.headers or {})
-    value = headers.get(name, b"unknown")
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+def _reason(event: faust.EventT[Any]) -> str:
+    """One that Tenantry knows: it becomes a label of a metric, and who may write to the topic must not make thousands of them."""
+    value = dict(event.headers or {}).get("reason", b"")
+    reason = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return reason if reason in _REASONS else "unknown"
 
 
 def _measure_lag(app: faust.App, hot_path: HotPath) -> None:

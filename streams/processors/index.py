@@ -12,7 +12,7 @@ import structlog
 from streams.dead_letters import Reason
 from streams.errors import IndexMissing, IndexUnavailable, SegmentError
 from streams.event_log import TENANT_LOG, Batch, EventLog, NewRecord, Record
-from streams.metrics import EVENTS_INDEXED, INDEX_WRITE_SECONDS
+from streams.metrics import DEAD_LETTERS_TOTAL, EVENTS_INDEXED, INDEX_WRITE_SECONDS
 from streams.position import last_before
 from streams.processors.backlog import Backlogs
 from streams.processors.bursts import take_bursts
@@ -57,8 +57,7 @@ class IndexProcessor(Processor):
         self._log = log
         self._index = index
         self._backlogs = backlogs
-        self._exists = exists
-        self._pooled = pooled
+        self._exists, self._pooled = exists, pooled
         self._prepared: set[str] = set()
         self._preparing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.opened_here: set[str] = set()
@@ -228,12 +227,12 @@ class IndexProcessor(Processor):
         counts: Counter[tuple[str, str]] = Counter()
         for scope, written in results.items():
             isolation = "pooled" if self._pooled(scope.tenant) else "separate"
-            counts["indexed", isolation] += written.indexed
-            counts["duplicate", isolation] += written.duplicates
+            counts.update({("indexed", isolation): written.indexed, ("duplicate", isolation): written.duplicates})
             for rejected in written.rejected:
                 _log.warning("event_rejected", tenant=scope.tenant, position=rejected.entry.position, reason=rejected.reason)
                 raw = RawEvent(rejected.entry.document, rejected.entry.event_id, arrived, tenant=scope.tenant)
                 letters.append(dead_letter(raw, Reason.INDEX_REJECTED, rejected.reason))
+        DEAD_LETTERS_TOTAL.labels(Reason.INDEX_REJECTED).inc(len(letters))
         for labels, count in counts.items():  # not for each tenant: finding its counter costs as much as an event
             EVENTS_INDEXED.labels(*labels).inc(count)
         return results, letters

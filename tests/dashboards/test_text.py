@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.console.text import isolated, plain, pretty, visible
+from dashboards.console.text import isolated, json_escaped, plain, pretty, visible
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,11 @@ def test_pretty_json_is_the_same_json_with_everything_in_it_visible(value: objec
     text = pretty(value)
     assert json.loads(text) == value
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", text)
+
+
+@given(st.text())
+def test_what_is_escaped_as_in_json_is_seen_and_is_the_same_json(text: str) -> None:
+    quoted = json.dumps(text, ensure_ascii=False)
+    escaped = json_escaped(quoted)
+    assert json.loads(escaped) == text
+    assert json_escaped(escaped) == escaped

@@ -1,0 +1,172 @@
+"""The route of a tenant's tail: page by page, or as server-sent events (WHATWG HTML, section 9.2)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, aclosing
+from typing import Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.sse import format_sse_event
+
+from services.access.principal import Principal
+from services.api import problems
+from services.api.asking import EVENTS, Asked, Limit, Reader, details_of, page_of, still
+from services.api.edge import ThePlatform, ThePrincipal, client_ip
+from services.api.streamed import PART_BYTES, Streamed
+from services.errors import Invalid, Refused
+from services.events.live_tails import News
+from services.events.search import Question
+from services.events.tail import Tail, is_bare
+from services.platform import Platform
+from streams.scope import TenantScope
+
+router = APIRouter(tags=["events"])
+HEARTBEAT_SECONDS: Final = 15.0
+"""Proxies take a connection for dead that says nothing for a minute or less."""
+_STREAM: Final = "text/event-stream"
+_RETRY_MS: Final = 2000
+_EXAMPLE: Final = """\
+retry: 2000
+id: k8QMFp1xQ7Yx
+
+data: {"log.position": "0000000000100001", "event.action": "login_error"}
+id: 9sVxq0RtTzLo
+
+: heartbeat
+id: 2hWc7yPnKe4d
+
+"""
+_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": EVENTS[200]["description"], "content": {**EVENTS[200]["content"], _STREAM: {"example": _EXAMPLE}}}
+}
+
+
+@router.get("/v1/tenants/{tenant}/events/tail", summary="Reads the log on, by position", responses=_ANSWERS)
+async def tail(
+    request: Request,
+    scope: Reader,
+    asked: Asked,
+    running: ThePlatform,
+    by: ThePrincipal,
+    limit: Limit = 100,
+    after: Annotated[
+        str, Query(description="The `next` or `id` of an earlier answer, a `log.position`, or `latest`; empty: the beginning")
+    ] = "",
+    last_event_id: Annotated[str | None, Header(description="Of a stream that was cut: goes before `after`")] = None,
+) -> Response:
+    """Events in the order of the log. Asking again with `next` skips nothing and repeats nothing; `next` is never null.
+
+    With `Accept: text/event-stream` the answer goes on as events arrive (`limit` is for pages). Each event has an `id`: a client that
+    connects again with the last one as `Last-Event-ID`, as browsers do by themselves, goes on behind it, and gets every event once. An
+    `id` without data moves on over what the question does not find. An event of the type `problem` tells what keeps the stream from
+    going on, as problem details; it tries on, unless the token has ended.
+    """
+    if _STREAM not in request.headers.get("accept", "").lower():
+        now = running.now()
+        page = await running.search.tail(scope, asked, now=now, limit=limit, after=after)
+        if is_bare(after):  # the beginning of a tail, not every poll, which would be an event for the next one
+            await running.audit.record(scope, "events_tailed", by, now, details=details_of(asked), ip=client_ip(request))
+        return page_of(request, page.hits, page.next, page.indexed_up_to)
+    if "limit" in request.query_params:
+        raise Invalid("`limit` is for pages; a stream goes on for as long as somebody listens")
+    going_on = last_event_id if last_event_id is not None else after
+    return await live(request, running, scope, asked, by, going_on, lambda: still(running, by, scope))
+
+
+async def live(
+    request: Request,
+    running: Platform,
+    scope: TenantScope,
+    question: Question,
+    by: Principal,
+    after: str,
+    check: Callable[[], object],
+) -> Response:
+    """A stream of the events behind `after`, once whoever asks for it is known.
+
+    Args:
+        request: what is answered.
+        running: the platform.
+        scope: the tenant.
+        question: what the events must match.
+        by: who asks, for the tenant's log.
+        after: as in `Search.tail`; a `Last-Event-ID` goes before what the address says.
+        check: asked now and then; it raises `Refused` when the stream must end.
+
+    Raises:
+        TooMany: there are as many streams as there may be.
+        QueryError: the question is not right.
+        CursorError: `after` is nothing that can be gone on from.
+    """
+    async with AsyncExitStack() as held:
+        held.enter_context(running.live_tails.enter(scope))
+        now = running.now()
+        following = await running.search.tailing(scope, question, now=now, after=after)
+        news = running.live_tails.follow(following, check)
+        held.push_async_callback(news.aclose)
+        begun = following.cursor()
+        first = await anext(news, News())  # before the answer begins, so that what is wrong with the question is a 400
+        if is_bare(after):
+            details = details_of(question, stream=True)
+            await running.audit.record(scope, "events_tailed", by, now, details=details, ip=client_ip(request))
+        # Nginx would hold back what is small otherwise.
+        return Streamed(_frames(following, begun, first, news), held.pop_all(), media_type=_STREAM, headers={"X-Accel-Buffering": "no"})
+    raise AssertionError("the stack swallows nothing")
+
+
+async def _frames(tail: Tail, begun: str, first: News, news: AsyncGenerator[News, None]) -> AsyncGenerator[bytes, None]:
+    # The first id comes before any event: a client that is cut off while it waits for the first one must not begin later again.
+    yield format_sse_event(id=begun, retry=_RETRY_MS)
+    try:
+        for part in _written(tail, first):
+            yield part
+        async with aclosing(_beating(news, HEARTBEAT_SECONDS)) as beating:
+            async for one in beating:
+                # With a heartbeat, what was read and not found is passed over by the next connection, too.
+                for part in [format_sse_event(comment="heartbeat", id=tail.cursor())] if one is None else _written(tail, one):
+                    yield part
+    except Refused as error:
+        yield _problem(error)
+
+
+def _written(tail: Tail, news: News) -> list[bytes]:
+    """The news in parts of about `PART_BYTES`."""
+    if news.trouble is not None:
+        return [_problem(news.trouble)]
+    parts: list[bytes] = []
+    part = bytearray()
+    for hit in news.hits:
+        part += format_sse_event(data_str=hit.document.decode(), id=tail.cursor(hit.position))
+        if len(part) >= PART_BYTES:
+            parts.append(bytes(part))
+            part.clear()
+    return [*parts, bytes(part)] if part else parts
+
+
+def _problem(error: Exception) -> bytes:
+    return format_sse_event(event="problem", data_str=msgspec.json.encode(problems.described(error)).decode())
+
+
+async def _beating(news: AsyncGenerator[News, None], seconds: float) -> AsyncGenerator[News | None, None]:
+    """The news, and None whenever there have been none for so long."""
+    coming = asyncio.create_task(_next(news))
+    try:
+        while True:
+            done, _ = await asyncio.wait({coming}, timeout=seconds)
+            if not done:
+                yield None
+            elif (one := coming.result()) is None:
+                return
+            else:
+                yield one
+                coming = asyncio.create_task(_next(news))
+    finally:
+        coming.cancel()
+        await asyncio.wait({coming})
+
+
+async def _next(news: AsyncGenerator[News, None]) -> News | None:
+    return await anext(news, None)

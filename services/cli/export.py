@@ -1,0 +1,141 @@
+"""`tenantry export`: a tenant's events as a file."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.filesize import decimal
+
+from services.cli.app import Json, Q, Since, Tenant, Until, examples
+from services.cli.client import Body, Client, path_of
+from services.cli.output import escaped, out, print_json, printable, progress_bar
+from services.errors import Invalid
+from services.settings import Settings
+
+
+class Format(StrEnum):
+    """The formats of the service."""
+
+    NDJSON = "ndjson"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+_LINES: Final = frozenset({Format.NDJSON, Format.CSV})
+"""Formats with one event a line, which can be counted, and shown on a terminal."""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(
+        epilog=examples(
+            "export globex --output globex.csv",
+            "export globex 'event.outcome:failure' --since now-30d --output failures.parquet",
+            "export globex --format ndjson | gzip > globex.ndjson.gz",
+        )
+    )(export)
+
+
+def export(
+    tenant: Tenant,
+    q: Q = "",
+    since: Since = "",
+    until: Until = "",
+    format: Annotated[  # noqa: A002 -- the option's name
+        Format | None, typer.Option(help="By default as the name of the file says, else ndjson.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file; by default the standard output.", show_default=False)
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a file that is there.")] = False,
+    json: Json = False,
+) -> None:
+    """Writes all events that a question finds to a file, in the order of the log, of any number.
+
+    The file appears under its name when it is whole.
+    """
+    chosen = format or _by_name(output)
+    if output is None and json:
+        raise Invalid("--json tells of a file: give --output FILE; without it, the events themselves are printed")
+    if output is not None and output.exists() and not replace:
+        raise Invalid(f"{output} is there already; give another name, or --replace")
+    if output is None and chosen not in _LINES and sys.stdout.isatty():
+        raise Invalid("Parquet is nothing for a terminal: give --output FILE, or pipe it into a program")
+    params = {"q": q, "since": since, "until": until, "format": chosen.value}
+    with Client(Settings()).stream(path_of(tenant, "events", "export"), params) as body:
+        if output is None:
+            _print(body, chosen)
+        else:
+            told = _save(body, chosen, output)
+            if json:
+                print_json(told)
+            else:
+                events = "" if told["events"] is None else f"{told['events']:,} events, "
+                out.print(printable(f"{output}: {events}{decimal(told['bytes'])}"), soft_wrap=True)
+
+
+def _by_name(output: Path | None) -> Format:
+    suffix = output.suffix.removeprefix(".").lower() if output is not None else ""
+    return Format(suffix) if suffix in set(Format) else Format.NDJSON
+
+
+def _print(body: Body, chosen: Format) -> None:
+    """To a pipe as it is; to a terminal without what it would obey."""
+    if not sys.stdout.isatty():
+        for part in _watched(body, chosen):
+            sys.stdout.buffer.write(part)
+        sys.stdout.buffer.flush()
+        return
+    decode = codecs.getincrementaldecoder("utf-8-sig")("replace").decode
+    for part in body.parts:
+        sys.stdout.write("\n".join(escaped(line.rstrip("\r")) for line in decode(part).split("\n")))
+
+
+def _save(body: Body, chosen: Format, output: Path) -> dict[str, Any]:
+    """Writes the file, and answers what is told of it."""
+    unfinished = output.with_name(f"{output.name}.part")
+    digest, size, lines = hashlib.sha256(), 0, 0
+    try:
+        # For its owner alone: it has other people's names and addresses.
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            for part in _watched(body, chosen):
+                file.write(part)
+                digest.update(part)
+                size += len(part)
+                lines += part.count(b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(output)
+    except OSError as error:
+        raise Invalid(f"{output} can't be written ({error.strerror})") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    events = None if chosen not in _LINES else lines - (chosen is Format.CSV)
+    return {
+        "file": str(output),
+        "format": chosen.value,
+        "events": events,
+        "bytes": size,
+        "sha256": digest.hexdigest(),
+        "indexed_up_to": body.headers.get("tenantry-indexed-up-to"),
+    }
+
+
+def _watched(body: Body, chosen: Format) -> Iterator[bytes]:
+    """The parts, and a bar of how far they have come: in events, if they can be counted."""
+    about = int(body.headers.get("tenantry-events", 0))
+    with progress_bar() as bar:
+        task = bar.add_task("exporting", total=max(about, 1) if chosen in _LINES else None)
+        size = 0
+        for part in body.parts:
+            size += len(part)
+            bar.update(task, advance=part.count(b"\n") if chosen in _LINES else 0, description=f"exporting, {decimal(size)}")
+            yield part
