@@ -5,13 +5,30 @@
 #   bao secrets enable -path=tenantry transit
 #   bao policy write tenantry docs/vault-policy.hcl
 #
-# With it, nobody can export, back up or delete a key, nor make one that could be: whatever a parameter is not named here for is refused.
+# With it, nobody can export, back up or delete a key, nor make or import one that could be: whatever a parameter is not named here for is refused.
 
 # Make and read keys, of the types that Tenantry uses.
 path "tenantry/keys/+" {
   capabilities = ["create", "update", "read"]
   allowed_parameters = {
     "type"                   = ["rsa-2048", "ecdsa-p256", "ecdsa-p384", "ed25519"]
+    "exportable"             = [false]
+    "allow_plaintext_backup" = [false]
+  }
+}
+
+# Take in a key that was made elsewhere, wrapped for this engine (`tenantry keys import --private`). Leave both out, and nobody can.
+path "tenantry/wrapping_key" {
+  capabilities = ["read"]
+}
+
+path "tenantry/keys/+/import" {
+  capabilities = ["update"]
+  allowed_parameters = {
+    "type"                   = ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384", "ed25519"]
+    "ciphertext"             = []
+    "hash_function"          = ["SHA256"]
+    "allow_rotation"         = [true]
     "exportable"             = [false]
     "allow_plaintext_backup" = [false]
   }

@@ -132,6 +132,8 @@ def destroy(ring: Ring, policy: Policy, now: int, kid: str) -> Plan:
         return Plan(at=at, policy=policy, outcome=Outcome.UNCHANGED, kid=kid)
     if key.state in {KeyState.ACTIVE, KeyState.PRE_ACTIVATION}:
         raise WrongState(kid, key.state, "destroyed", "rotate first, or report it as compromised")
+    if not key.stored:
+        raise WrongState(kid, key.state, "destroyed", "it was imported without its private half, so the key store never had it")
     if key.publish_until is not None and key.published(now):
         raise NotYetDue(kid, "destroyed", key.publish_until, f"its last token expires by {_time(key.publish_until)}")
     return Plan(at=at, policy=policy, outcome=Outcome.DESTROYED, actions=(Destroy(kid),), kid=kid)

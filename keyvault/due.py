@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keyvault.algorithms import Algorithm
+from keyvault.jwk import PublicJwk
 from keyvault.key import KeyState
 from keyvault.policy import Policy
 from keyvault.readiness import safe_at
@@ -61,6 +62,34 @@ class Destroy:
 
 
 @dataclass(frozen=True, slots=True)
+class Import:
+    """Publish a key that was made elsewhere. Never due, like `Adopt`: somebody says so.
+
+    Attributes:
+        publish_until: epoch milliseconds.
+        private: its private half is about to be put into the key store.
+    """
+
+    jwk: PublicJwk
+    publish_until: int
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Make an imported key the standby, now that the key store has its private half.
+
+    Attributes:
+        known_since: since when relying parties could have fetched it elsewhere (epoch milliseconds), or None.
+        replaces: the `kid` of the standby that is withdrawn for it; None if there is none, or if this key signs in the same moment.
+    """
+
+    kid: str
+    known_since: int | None = None
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Discard:
     """Destroy what the key store may hold under a name that the ring can't use any more (`keyvault.leftover`)."""
 
@@ -68,14 +97,14 @@ class Discard:
     algorithm: Algorithm
 
 
-Action = Prepare | Activate | Compromise | Destroy | Discard
+Action = Prepare | Activate | Compromise | Destroy | Discard | Import | Adopt
 
 
 def activates_at(ring: Ring, policy: Policy) -> int | None:
     """When the schedule activates the standby; None without one.
 
-    A key of another algorithm than the active one's, and one that takes over after a compromise, do not wait for `rotation_period`. A
-    wave's request ends that wait at its turn, and never prolongs it. All wait for the relying parties, see `safe_at`.
+    A key of another algorithm than the active one's, one that takes over after a compromise, and one that was imported, do not wait for
+    `rotation_period`. A wave's request ends that wait at its turn, and never prolongs it. All wait for the relying parties, see `safe_at`.
     """
     active, standby = ring.active, ring.standby
     if standby is None:
@@ -83,7 +112,7 @@ def activates_at(ring: Ring, policy: Policy) -> int | None:
     if active is None or active.activated_at is None:
         return standby.published_at
     ready = safe_at(ring, policy, standby)
-    if standby.emergency or standby.algorithm is not active.algorithm:
+    if standby.emergency or standby.imported or standby.algorithm is not active.algorithm:
         return ready
     turn = active.activated_at + policy.rotation_period
     return max(ready, turn if ring.requested is None else min(turn, ring.requested.due_at))
@@ -114,7 +143,7 @@ def due(ring: Ring, policy: Policy, now: int) -> list[Action]:
     - A standby of another algorithm than the policy's is replaced; it never signed, so nobody misses it.
     - A standby whose time has come is activated.
     - Without a standby, one is prepared, as soon as there is room for it under `max_published_keys`.
-    - A deactivated key is destroyed when its last token has expired.
+    - A deactivated key is destroyed when its last token has expired, if the key store has it.
     - What an attempt that came to nothing may have left in the key store is destroyed when all such attempts have ended.
     """
     actions: list[Action] = []
@@ -132,7 +161,7 @@ def due(ring: Ring, policy: Policy, now: int) -> list[Action]:
         standby = None
     if standby is None and space > 0:
         actions.append(Prepare(ordinal, policy.algorithm, emergency=takeover_from is not None))
-    actions.extend(Destroy(key.kid) for key in ring.keys if key.state is KeyState.DEACTIVATED and not key.published(now))
+    actions.extend(Destroy(key.kid) for key in ring.keys if key.state is KeyState.DEACTIVATED and key.stored and not key.published(now))
     actions.extend(Discard(left.ordinal, left.algorithm) for left in ring.leftovers if left.due_at(policy.clock_skew) <= now)
     return actions
 
@@ -141,6 +170,7 @@ def next_due(ring: Ring, policy: Policy, now: int) -> int | None:
     """When something is due next: `now` if something is, None if nothing will ever be. So a scheduler knows when to wake."""
     if due(ring, policy, now):
         return now
-    times = [key.publish_until for key in ring.keys if key.state is KeyState.DEACTIVATED]
-    times += [activates_at(ring, policy), *(left.due_at(policy.clock_skew) for left in ring.leftovers)]
-    return min((time for time in times if time is not None), default=None)
+    times = {key.publish_until for key in ring.keys if key.state is KeyState.DEACTIVATED and key.published(now)}
+    times |= {activates_at(ring, policy), *(left.due_at(policy.clock_skew) for left in ring.leftovers)}
+    # A key that only leaves the JWKS makes something due only if somebody waits for its room.
+    return next((time for time in sorted(time for time in times if time is not None) if due(ring, policy, time)), None)

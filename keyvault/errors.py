@@ -26,6 +26,7 @@ KeyVaultError
 ├── InvalidJwk                    a JWK that is malformed, weak, or private
 │   └── UnsupportedJwk            a JWK that may be fine, but is not for verifying signatures of the supported algorithms
 ├── InvalidJwks                   a document that is no JWK set
+├── InvalidImport                 a key from elsewhere that can't be imported; says which, and never shows it
 ├── InvalidClaims                 claims that this service does not sign; names the claim
 └── InvalidToken                  a token that does not verify; carries the reason
 
@@ -135,9 +136,10 @@ class TooManyPublishedKeys(RingError):
         until: when there is room again by itself, in epoch milliseconds, or None.
     """
 
-    def __init__(self, published: int, limit: int, until: int | None) -> None:
+    def __init__(self, published: int, limit: int, until: int | None, *, more: int = 1) -> None:
+        many = f", {more} more are asked for," if more > 1 else ""
         super().__init__(
-            f"{published} keys are published and max_published_keys is {limit}; "
+            f"{published} keys are published{many} and max_published_keys is {limit}; "
             "wait until a deactivated key's last token has expired, or raise the limit"
         )
         self.until = until
@@ -196,6 +198,10 @@ class UnsupportedJwk(InvalidJwk):
 
 class InvalidJwks(KeyVaultError):
     """A document that is no JWK set (RFC 7517 section 5)."""
+
+
+class InvalidImport(KeyVaultError):
+    """A key from elsewhere that can't be imported. The message never holds any of it but its `kid`."""
 
 
 class InvalidClaims(KeyVaultError):

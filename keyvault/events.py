@@ -84,6 +84,35 @@ class KeyDestroyed(_Event, frozen=True, kw_only=True, tag="key_destroyed"):
     kid: str
 
 
+class KeyImported(_Event, frozen=True, kw_only=True, tag="key_imported"):
+    """A key that was made elsewhere is published from `at` on, so that its tokens verify. It does not sign here.
+
+    It may come again for the same key: `publish_until` is put off, never brought forward.
+
+    Attributes:
+        jwk: with the `kid` that it had.
+        publish_until: when its last token has expired everywhere, as far as whoever imported it knows.
+        private: its private half is about to be put into the key store, which may have it from now on.
+    """
+
+    kid: str
+    algorithm: Algorithm
+    jwk: PublicJwk
+    publish_until: int
+    private: bool = False
+
+
+class KeyAdopted(_Event, frozen=True, kw_only=True, tag="key_adopted"):
+    """The key store has the private half of an imported key, which is the standby from `at` on. Again: somebody knows more.
+
+    Attributes:
+        known_since: since when relying parties could have fetched it elsewhere, as whoever imported it says, or None.
+    """
+
+    kid: str
+    known_since: int | None = None
+
+
 class KeyDiscarded(_Event, frozen=True, kw_only=True, tag="key_discarded"):
     """The key store holds nothing under this name, which the ring never used and never will (see `keyvault.leftover`).
 
@@ -165,6 +194,8 @@ KeyEvent = (
     | KeyDeactivated
     | KeyCompromised
     | KeyDestroyed
+    | KeyImported
+    | KeyAdopted
     | KeyDiscarded
     | PolicyChanged
     | RelyingPartyRegistered
@@ -181,6 +212,8 @@ TYPES = (
     "key_deactivated",
     "key_compromised",
     "key_destroyed",
+    "key_imported",
+    "key_adopted",
     "key_discarded",
     "policy_changed",
     "relying_party_registered",

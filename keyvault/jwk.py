@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from keyvault import base64url
 from keyvault.algorithms import Algorithm, PublicKey, fits
@@ -20,7 +21,8 @@ _CURVES: dict[str, tuple[Algorithm, type[ec.EllipticCurve], int]] = {
     "P-256": (Algorithm.ES256, ec.SECP256R1, 32),
     "P-384": (Algorithm.ES384, ec.SECP384R1, 48),
 }
-_PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")  # RFC 7518 sections 6.2.2, 6.3.2, 6.4.1
+PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+"""What only a private or symmetric key has (RFC 7518 sections 6.2.2, 6.3.2, 6.4.1)."""
 _MIN_RSA_BITS, _MAX_RSA_BITS = 2048, 8192  # RFC 7518 section 3.3; the upper end keeps a foreign key from costing seconds
 _MAX_KID = 256
 
@@ -106,6 +108,10 @@ class PublicJwk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         return _public_key(self)
 
+    def to_pem(self) -> str:
+        """The key as PEM (SubjectPublicKeyInfo, RFC 5280 section 4.1)."""
+        return self.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+
     def thumbprint(self) -> str:
         """Its SHA-256 thumbprint (RFC 7638; RFC 8037 section 2 for OKP), base64url."""
         return _thumbprint(self.to_dict())
@@ -127,7 +133,7 @@ def _read_key(kty: str, data: Mapping[str, Any]) -> tuple[PublicKey, Algorithm]:
     """The key, and the algorithm it is for when nothing else is said."""
     if kty not in {"RSA", "EC", "OKP"}:
         raise UnsupportedJwk(f"key type {kty!r} is not supported; supported are RSA, EC and OKP")
-    if private := [name for name in _PRIVATE_MEMBERS if name in data]:
+    if private := [name for name in PRIVATE_MEMBERS if name in data]:
         raise InvalidJwk(
             f"it holds a private key (member {private[0]!r}), which belongs nowhere but into a key store: consider it compromised"
         )

@@ -56,7 +56,7 @@ class Jwks:
             InvalidJwks: it is no JWK set, or a supported key in it is malformed; says which.
         """
         if not isinstance(document, Mapping):
-            document = _decode(document)
+            document = decode(document)
         members = document.get("keys")
         if not isinstance(members, list):
             raise InvalidJwks("a JWK set is an object with the member 'keys', an array")
@@ -77,7 +77,12 @@ class Jwks:
         return self._by_kid.get(kid)
 
 
-def _decode(text: bytes | str) -> Mapping[str, Any]:
+def decode(text: bytes | str) -> Mapping[str, Any]:
+    """The JSON object of a foreign document.
+
+    Raises:
+        InvalidJwks: it is none, or too large.
+    """
     if len(text) > MAX_BYTES:
         raise InvalidJwks(f"a JWK set has at most {MAX_BYTES} bytes here, not {len(text)}")
     try:

@@ -106,9 +106,12 @@ class Keeper:
     async def _destroy(self, scope: TenantScope, ring: Ring, plan: Plan, postponed: list[KeyStoreError]) -> frozenset[Destroy | Discard]:
         destroyed: set[Destroy | Discard] = set()
         for destroy in plan.destructions:
-            key = destroy if isinstance(destroy, Discard) else ring.find(destroy.kid)
+            if isinstance(destroy, Discard):
+                name = KeyName(scope, destroy.ordinal, destroy.algorithm)
+            else:
+                name = KeyName.of(scope, ring.find(destroy.kid))
             try:
-                await self._store.destroy(KeyName(scope, key.ordinal, key.algorithm))
+                await self._store.destroy(name)
             except KeyNotFound:
                 destroyed.add(destroy)
             except KeyStoreError as error:

@@ -29,12 +29,14 @@ class Key:
     """A key of a ring. Times are epoch milliseconds, None when it has not happened (yet).
 
     Attributes:
-        ordinal: its number in the ring; grows, may have gaps.
+        ordinal: its number in the ring; grows, may have gaps. 0: it was made elsewhere, and imported.
         emergency: it was made to take over after a compromise.
         forced: why it was activated before it was due, or None.
         token_lifetime: the longest token lifetime (ms) allowed while it was active; 0 if it never was.
         publish_until: for a deactivated key, when it leaves the JWKS.
         compromise_reason: what the one who reported it said.
+        stored: the key store has its private half, or may have. Not so for an imported key of which only the public half came.
+        known_since: since when relying parties could have fetched an imported key elsewhere, or None.
     """
 
     kid: str
@@ -52,6 +54,13 @@ class Key:
     compromised_at: int | None = None
     compromise_reason: str | None = None
     destroyed_at: int | None = None
+    stored: bool = True
+    known_since: int | None = None
+
+    @property
+    def imported(self) -> bool:
+        """Whether it was made elsewhere."""
+        return self.ordinal == 0
 
     def published(self, now: int) -> bool:
         """Whether the JWKS shows it."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
-from keyvault.algorithms import Algorithm
+from keyvault.algorithms import Algorithm, PrivateKey
 from keyvault.jwk import PublicJwk
+from keyvault.key import Key
 from streams.scope import TenantScope
 
 
@@ -16,14 +17,29 @@ class KeyName:
     """Names a key in a store: the tenant's `ordinal`-th key, of this algorithm.
 
     The name is derived, not random, so that an attempt that was interrupted between the store and the log finds its key again.
+
+    Attributes:
+        imported: the thumbprint (RFC 7638) of a key that was made elsewhere, whose ordinal is 0; so no key that is made can meet one
+            that an interrupted import has left.
     """
 
     scope: TenantScope
     ordinal: int
     algorithm: Algorithm
+    imported: str | None = None
+
+    @classmethod
+    def of(cls, scope: TenantScope, key: Key) -> Self:
+        """The name of a ring's key."""
+        return cls(scope, key.ordinal, key.algorithm, key.jwk.thumbprint() if key.imported else None)
+
+    @property
+    def number(self) -> str:
+        """What tells it from the tenant's other keys of its algorithm."""
+        return str(self.ordinal) if self.imported is None else f"imported-{self.imported}"
 
     def __str__(self) -> str:
-        return f"{self.scope.tenant}/{self.ordinal}-{self.algorithm}"
+        return f"{self.scope.tenant}/{self.number}-{self.algorithm}"
 
 
 class KeyStore(Protocol):
@@ -33,7 +49,8 @@ class KeyStore(Protocol):
 
     - no call returns or logs a private key;
     - `create` answers the same key whenever it is called with the same name: if two processes race, both get the winner's;
-    - a key that `create` returned is there after any crash;
+    - a key that `create` or `adopt` returned is there after any crash;
+    - a key that was adopted can't be got out again, just as one that was created here;
     - a signature is made with the named key and its own algorithm only.
 
     Errors: `KeyStoreUnavailable` from every call when the store can't answer now (sealed, away, disk full); if that is so whichever key
@@ -46,6 +63,20 @@ class KeyStore(Protocol):
         Raises:
             KeyStoreConflict: the store holds something else under this name.
             KeyDestroyed: it was destroyed; take another ordinal.
+        """
+        ...
+
+    async def adopt(self, name: KeyName, private: PrivateKey) -> PublicJwk:
+        """Takes in a key that was made elsewhere, or finds that it has: its public half, named by its thumbprint.
+
+        Args:
+            name: with the key's thumbprint (`imported`).
+            private: the key, which leaves this process at most encrypted for the store.
+
+        Raises:
+            KeyStoreConflict: the store holds something else under this name.
+            KeyDestroyed: it was destroyed, and can't come back.
+            InvalidImport: this store can't keep such a key.
         """
         ...
 

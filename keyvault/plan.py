@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keyvault.due import Action, Activate, Compromise, Destroy, Discard, Prepare
+from keyvault.due import Action, Activate, Adopt, Compromise, Destroy, Discard, Import, Prepare
 from keyvault.events import (
     KeyActivated,
+    KeyAdopted,
     KeyCompromised,
     KeyDeactivated,
     KeyDestroyed,
     KeyDiscarded,
     KeyEvent,
+    KeyImported,
     KeyPrepared,
     PolicyChanged,
 )
@@ -34,6 +36,8 @@ class Outcome(StrEnum):
     """A standby was created and published (or a first key and a standby)."""
     ACTIVATED = "activated"
     """Another key signs now."""
+    IMPORTED = "imported"
+    """Keys that were made elsewhere are published."""
     COMPROMISED = "compromised"
     """The key has left the JWKS."""
     DESTROYED = "destroyed"
@@ -136,6 +140,12 @@ class Plan:
                 yield from self._activate(ring, kid, forced)
             case Compromise(kid, reason):
                 yield KeyCompromised(at=self.at, kid=kid, reason=reason)
+            case Import(jwk, until, private):
+                yield KeyImported(at=self.at, kid=jwk.kid, algorithm=jwk.alg, jwk=jwk, publish_until=until, private=private)
+            case Adopt(kid, known_since, replaces):
+                if replaces is not None:
+                    yield self._deactivate(ring.find(replaces))
+                yield KeyAdopted(at=self.at, kid=kid, known_since=known_since)
             case Destroy(kid):
                 if action in destroyed:
                     yield KeyDestroyed(at=self.at, kid=kid)

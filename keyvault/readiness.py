@@ -40,9 +40,11 @@ def readiness(ring: Ring, policy: Policy, key: Key) -> tuple[Readiness, ...]:
 def ready_at(key: Key, policy: Policy) -> int:
     """From when on the standby has been published for long enough: for `publish_ahead`, whoever the relying parties are.
 
+    An imported key may have been known elsewhere before.
     An emergency key waits only until no JWKS without it can be cached by the rules (`jwks_max_age` plus `clock_skew`).
     """
-    return key.published_at + (policy.jwks_max_age + policy.clock_skew if key.emergency else policy.publish_ahead)
+    since = key.published_at if key.known_since is None else min(key.known_since, key.published_at)
+    return since + (policy.jwks_max_age + policy.clock_skew if key.emergency else policy.publish_ahead)
 
 
 def safe_at(ring: Ring, policy: Policy, key: Key) -> int:
@@ -54,7 +56,7 @@ def safe_at(ring: Ring, policy: Policy, key: Key) -> int:
     ready = ready_at(key, policy)
     if key.emergency:
         return ready
-    limit = ready + policy.readiness_limit
+    limit = key.published_at + policy.publish_ahead + policy.readiness_limit  # those that are registered fetch it here
     return max([ready, *(limit if one.sure_at is None else min(one.sure_at, limit) for one in readiness(ring, policy, key))])
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any, Self, assert_never
 
+from keyvault import imported_keys
 from keyvault.approval import Approval, ApprovalState
 from keyvault.approvals import Approvals
 from keyvault.errors import BrokenHistory, UnknownKid
@@ -16,11 +17,13 @@ from keyvault.events import (
     ApprovalWithdrawn,
     JwksFetched,
     KeyActivated,
+    KeyAdopted,
     KeyCompromised,
     KeyDeactivated,
     KeyDestroyed,
     KeyDiscarded,
     KeyEvent,
+    KeyImported,
     KeyPrepared,
     PolicyChanged,
     RelyingPartyRegistered,
@@ -42,7 +45,7 @@ class Ring:
     a successor. Only then can the JWKS be empty: nothing else is published, and nothing is signed either (`NoActiveKey`).
 
     Attributes:
-        keys: all there ever were, by ordinal.
+        keys: all there ever were, by ordinal: so imported ones come first.
         policy: the last one set, or the default.
         changed_at: the time of the last event, epoch milliseconds; 0 before the first.
         takeover_from: after the compromise of an active key, the least ordinal of the keys that were not published before it. Set
@@ -164,6 +167,8 @@ class Ring:
             case KeyDestroyed():
                 key = self._key(event, {KeyState.DEACTIVATED, KeyState.COMPROMISED})
                 return self._with(key, state=KeyState.DESTROYED, destroyed_at=event.at)
+            case KeyImported() | KeyAdopted():
+                return replace(self, keys=imported_keys.after(self.keys, event))
             case KeyDiscarded(ordinal=ordinal, algorithm=algorithm):
                 left = (one for one in self.leftovers if (one.ordinal, one.algorithm) != (ordinal, algorithm))
                 return replace(self, leftovers=tuple(left))

@@ -32,6 +32,8 @@ class SecurityEventType(StrEnum):
     """A key signs now."""
     KEY_DEACTIVATED = "https://tenantry.dev/security-events/key-deactivated"
     """A key signs no more; its tokens are good until they expire."""
+    KEY_IMPORTED = "https://tenantry.dev/security-events/key-imported"
+    """A key that was made elsewhere was published; it does not sign here."""
     KEY_COMPROMISED = "https://tenantry.dev/security-events/key-compromised"
     """A key is not to be trusted any more, and neither is any token that it signed."""
 
@@ -107,7 +109,7 @@ async def sign_security_event(
         raise NoActiveKey
     payload = msgspec.json.encode(claims(event, ring, issuer=issuer, now=now))
     text = jws.signing_input(key.algorithm, key.kid, payload, typ=_TYP)
-    [signature] = await store.sign(KeyName(scope, key.ordinal, key.algorithm), [text])
+    [signature] = await store.sign(KeyName.of(scope, key), [text])
     return SignedEvent(jws.compact(text, signature), key.kid)
 
 
@@ -121,6 +123,8 @@ def _times(kind: SecurityEventType, key: Key, ring: Ring) -> dict[str, int]:
             times = {"activated_at": key.activated_at}
         case SecurityEventType.KEY_DEACTIVATED:
             times = {"deactivated_at": key.deactivated_at, "publish_until": key.publish_until}
+        case SecurityEventType.KEY_IMPORTED:
+            times = {"published_at": key.published_at, "publish_until": key.publish_until}
         case SecurityEventType.KEY_COMPROMISED:
             times = {"compromised_at": key.compromised_at}
         case _:

@@ -75,7 +75,7 @@ async def sign_tokens(
     if key is None:
         raise NoActiveKey
     inputs = [jws.signing_input(key.algorithm, key.kid, payload) for payload, _ in completed]
-    signatures = await store.sign(KeyName(scope, key.ordinal, key.algorithm), inputs)
+    signatures = await store.sign(KeyName.of(scope, key), inputs)
     return [
         SignedToken(jws.compact(text, signature), key.kid, expires_at, cast("Mapping[str, Any]", asked))
         for text, signature, (_, expires_at), asked in zip(inputs, signatures, completed, claims, strict=True)

@@ -12,7 +12,8 @@ from threading import Lock
 from typing import Self, TypeVar
 
 from keyvault import algorithms, durable_file, key_file, master_key_check
-from keyvault.errors import KeyNotFound, KeyStoreUnavailable, MasterKeyError
+from keyvault.algorithms import PrivateKey
+from keyvault.errors import KeyNotFound, KeyStoreConflict, KeyStoreUnavailable, MasterKeyError
 from keyvault.jwk import PublicJwk
 from keyvault.key_file import OpenedKey
 from keyvault.key_store import KeyName, KeyStore
@@ -30,7 +31,7 @@ _Identity = tuple[int, int, int]
 
 
 class FileKeyStore(KeyStore):
-    """Keys as files `<directory>/<tenant>/<ordinal>-<algorithm>.key`, encrypted under a master key.
+    """Keys as files `<directory>/<tenant>/<number>-<algorithm>.key`, encrypted under a master key.
 
     Any number of processes may use the directory at once; it must be on one machine's file system with hard links. A private key that
     was used stays in memory (at most 1,024 of them) for as long as its file stays as it is: that is looked up at each signature.
@@ -88,6 +89,9 @@ class FileKeyStore(KeyStore):
     async def create(self, name: KeyName) -> PublicJwk:
         return await self._run(lambda: self._create(name))
 
+    async def adopt(self, name: KeyName, private: PrivateKey) -> PublicJwk:
+        return await self._run(lambda: self._adopt(name, private))
+
     async def public_key(self, name: KeyName) -> PublicJwk:
         return await self._run(lambda: self._load(name).jwk)
 
@@ -105,10 +109,19 @@ class FileKeyStore(KeyStore):
             self._loaded.clear()
 
     def _create(self, name: KeyName) -> PublicJwk:
+        return self._keep(name, lambda: algorithms.generate(name.algorithm))
+
+    def _adopt(self, name: KeyName, private: PrivateKey) -> PublicJwk:
+        kept = self._keep(name, lambda: private)
+        if kept.public_key() != private.public_key():
+            raise KeyStoreConflict(f"the key store holds another key under {name}; remove it, or rename it")
+        return kept
+
+    def _keep(self, name: KeyName, made: Callable[[], PrivateKey]) -> PublicJwk:
         path = self._path(name)
         if not path.exists():
             durable_file.make_directory(path.parent)
-            content = key_file.seal(self._master, name, algorithms.generate(name.algorithm))
+            content = key_file.seal(self._master, name, made())
             durable_file.create_once(path, content)
         else:
             durable_file.sync_directory(path.parent)  # whoever created it may have been killed before doing so
@@ -151,7 +164,7 @@ class FileKeyStore(KeyStore):
         return key
 
     def _path(self, name: KeyName) -> Path:
-        return self._directory / name.scope.tenant / f"{name.ordinal}-{name.algorithm}.key"
+        return self._directory / name.scope.tenant / f"{name.number}-{name.algorithm}.key"
 
     async def _run(self, work: Callable[[], _T]) -> _T:
         """Off the event loop: signing takes up to a millisecond, creating an RSA key a tenth of a second."""

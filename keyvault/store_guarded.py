@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import structlog
 
+from keyvault.algorithms import PrivateKey
 from keyvault.breaker import Breaker
 from keyvault.errors import KeyStoreDown
 from keyvault.jwk import PublicJwk
@@ -35,6 +36,9 @@ class GuardedKeyStore(KeyStore):
 
     async def create(self, name: KeyName) -> PublicJwk:
         return await self._ask(lambda: self._store.create(name))
+
+    async def adopt(self, name: KeyName, private: PrivateKey) -> PublicJwk:
+        return await self._ask(lambda: self._store.adopt(name, private))
 
     async def public_key(self, name: KeyName) -> PublicJwk:
         return await self._ask(lambda: self._store.public_key(name))

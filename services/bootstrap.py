@@ -23,6 +23,7 @@ from services.events.slots import Slots
 from services.keys.approval_commands import ApprovalCommands
 from services.keys.custodian import Commands, Custodian
 from services.keys.fetches import Fetches
+from services.keys.imports import Imports
 from services.keys.publication import Publication
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
@@ -117,6 +118,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             tokens=tokens,
             rings=rings,
             custodian=custodian,
+            imports=Imports(custodian, rings, store, outbound),
             hearing=parts.hearing(control, settings, stack),
             approvals=ApprovalCommands(custodian, tokens),
             notices=notices,

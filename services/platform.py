@@ -15,6 +15,7 @@ from services.events.slots import Slots
 from services.keys.approval_commands import ApprovalCommands
 from services.keys.custodian import Custodian
 from services.keys.hearing import Hearing
+from services.keys.imports import Imports
 from services.keys.publication import Publication
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
@@ -54,6 +55,7 @@ class Platform:
     tokens: Tokens
     rings: Rings
     custodian: Custodian
+    imports: Imports
     hearing: Hearing
     approvals: ApprovalCommands
     notices: Notices

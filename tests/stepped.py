@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from keyvault.algorithms import PrivateKey
 from keyvault.errors import KeyStoreError, KeyStoreUnavailable, RingError
 from keyvault.jwk import PublicJwk
 from keyvault.key_store import KeyName, KeyStore
@@ -123,6 +124,9 @@ class SteppedStore(KeyStore):
 
     async def create(self, name: KeyName) -> PublicJwk:
         return await _stepwise("store", f"create {name}", lambda: self._store.create(name))
+
+    async def adopt(self, name: KeyName, private: PrivateKey) -> PublicJwk:
+        return await _stepwise("store", f"adopt {name}", lambda: self._store.adopt(name, private))
 
     async def public_key(self, name: KeyName) -> PublicJwk:
         return await _stepwise("store", f"public_key {name}", lambda: self._store.public_key(name))

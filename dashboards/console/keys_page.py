@@ -143,6 +143,9 @@ def _meaning(key: Key, ring: Ring, now: int) -> str:
             ready = safe_at(ring, ring.policy, key)
             can = f"It can take over from {utc(ready)} ({age(ready, now)}) on." if ready > now else "It is ready to take over at any time."
             return f"Published already, so that relying parties know it before it signs. {can}"
+        case KeyState.DEACTIVATED if key.imported and key.activated_at is None:
+            why = "It is published, so that the tokens that it signed there verify." if key.published(now) else "It has left the JWKS."
+            return f"Made elsewhere, and imported. It does not sign here. {why}"
         case KeyState.DEACTIVATED if key.published(now):
             return "Signs no more. It stays published until the last token that it signed has expired, so that those still verify."
         case KeyState.DEACTIVATED:

@@ -4,6 +4,8 @@ How the port's promises are kept:
 
 - **A private key never leaves.** Keys are made neither exportable nor fit for plain backups, and one that is, is refused
   (`transit_key.py`). The service's policy (docs/vault-policy.hcl) can't change that, nor export, back up or delete anything.
+- **adopt** sends the key wrapped for Vault (`wrapping.py`), and Vault keeps it like its own; the name says that it came from elsewhere,
+  and under any other name such a key is refused.
 - **create** is idempotent in Vault: one transit key for each of our names (`names.py`), whoever comes first.
 - **sign** always names the first version of the transit key, so a rotation by hand in Vault changes nothing. What is to be signed with
   one key while a request is under way goes into the next (`batches.py`): hvac takes a millisecond of CPU a request.

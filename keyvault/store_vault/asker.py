@@ -45,11 +45,15 @@ class Asker:
             KeyNotFound: there is no such key.
             KeyStoreUnavailable: Vault can't answer now, or refuses it.
         """
+        return self.ask_client(name, operation, path, lambda client, key, mount: work(client.secrets.transit, key, mount))
+
+    def ask_client(self, name: KeyName, operation: str, path: str, work: Callable[[hvac.Client, str, str], T]) -> T:
+        """The same for what hvac's transit API does not have: `work` is given the client."""
         key, mount = transit_name(name), self._connection.mount
         lease = self._ready()
         for last in (False, True):
             try:
-                return request(self._connection, lease.client, operation, lambda client: work(client.secrets.transit, key, mount))
+                return request(self._connection, lease.client, operation, lambda client: work(client, key, mount))
             except exceptions.InvalidPath as error:
                 raise KeyNotFound(f"the key store has no key {name}") from error
             except exceptions.InvalidRequest as error:

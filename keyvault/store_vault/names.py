@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from keyvault.algorithms import RSA_BITS, Algorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from keyvault.algorithms import RSA_BITS, Algorithm, PrivateKey
+from keyvault.errors import InvalidImport
 from keyvault.key_store import KeyName
 
 VERSION: Final = 1
@@ -47,6 +50,10 @@ def _rsa(**padding: str) -> TransitKind:
     return TransitKind(f"rsa-{RSA_BITS}", parameters, "sha256", RSA_BITS // 8, 16)
 
 
+def _of_rsa(kind: TransitKind, bits: int) -> TransitKind:
+    return replace(kind, type=f"rsa-{bits}", signature_bytes=bits // 8)
+
+
 KINDS: Final[Mapping[Algorithm, TransitKind]] = {
     Algorithm.RS256: _rsa(signature_algorithm="pkcs1v15"),
     Algorithm.PS256: _rsa(signature_algorithm="pss", salt_length="hash"),
@@ -56,6 +63,33 @@ KINDS: Final[Mapping[Algorithm, TransitKind]] = {
 }
 
 
+IMPORTED_RSA_BITS: Final = (2048, 3072, 4096)
+"""Of the RSA keys that transit can keep."""
+
+
+def kinds_of(name: KeyName) -> tuple[TransitKind, ...]:
+    """The kinds that the key with this name may be of: one, but for an imported RSA key, which may be larger than those made here."""
+    kind = KINDS[name.algorithm]
+    if name.imported is None or not kind.type.startswith("rsa-"):
+        return (kind,)
+    return tuple(_of_rsa(kind, bits) for bits in IMPORTED_RSA_BITS)
+
+
+def kind_to_import(name: KeyName, private: PrivateKey) -> TransitKind:
+    """The kind that a key has in transit.
+
+    Raises:
+        InvalidImport: transit has no keys like it.
+    """
+    kind = KINDS[name.algorithm]
+    if not isinstance(private, rsa.RSAPrivateKey):
+        return kind
+    if private.key_size not in IMPORTED_RSA_BITS:
+        bits = ", ".join(map(str, IMPORTED_RSA_BITS))
+        raise InvalidImport(f"Vault keeps RSA keys of {bits} bits, and none of {private.key_size}; rotate to a new key instead")
+    return _of_rsa(kind, private.key_size)
+
+
 def transit_name(name: KeyName) -> str:
-    """`TENANT.ORDINAL.ALGORITHM`. A tenant id has no dot, so no other key is called so, and `TENANT.*` in a policy is this tenant only."""
-    return f"{name.scope.tenant}.{name.ordinal}.{name.algorithm}"
+    """`TENANT.NUMBER.ALGORITHM`. A tenant id has no dot, so no other key is called so, and `TENANT.*` in a policy is this tenant only."""
+    return f"{name.scope.tenant}.{name.number}.{name.algorithm}"

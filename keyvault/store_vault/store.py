@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self, TypeVar
 
+from keyvault.algorithms import PrivateKey
 from keyvault.errors import KeyStoreError, KeyStoreUnavailable
 from keyvault.jwk import PublicJwk
 from keyvault.key_store import KeyName, KeyStore
@@ -46,6 +47,14 @@ class VaultKeyStore(KeyStore):
     async def create(self, name: KeyName) -> PublicJwk:
         def work() -> PublicJwk:
             key = self._transit.create(name)
+            key.check()
+            return key.jwk()
+
+        return await self._run(work)
+
+    async def adopt(self, name: KeyName, private: PrivateKey) -> PublicJwk:
+        def work() -> PublicJwk:
+            key = self._transit.adopt(name, private)
             key.check()
             return key.jwk()
 

@@ -14,7 +14,7 @@ from keyvault.algorithms import PublicKey
 from keyvault.errors import InvalidJwk, KeyDestroyed, KeyStoreConflict
 from keyvault.jwk import PublicJwk
 from keyvault.key_store import KeyName
-from keyvault.store_vault.names import KINDS, VERSION, transit_name
+from keyvault.store_vault.names import VERSION, kinds_of, transit_name
 
 _DANGERS: Final = {
     "exportable": "can be exported",
@@ -45,19 +45,29 @@ class TransitKey:
     @property
     def rotated(self) -> bool:
         """Whether it has another version behind ours."""
-        return int(self.data.get("latest_version") or 0) > VERSION
+        return self.latest > VERSION
+
+    @property
+    def imported(self) -> bool:
+        """Whether it came from elsewhere, and has no version yet that Vault has made."""
+        return bool(self.data.get("imported_key"))
+
+    @property
+    def latest(self) -> int:
+        """The number of its newest version."""
+        return int(self.data.get("latest_version") or 0)
 
     def check(self) -> None:
-        """Refuses a key that we would not have made.
+        """Refuses a key that we would not have made, nor taken in.
 
         Raises:
             KeyStoreConflict: it is of another type, or its private half may leave, or may have left.
         """
-        wanted = KINDS[self.name.algorithm].type
-        if self.data.get("type") != wanted:
-            raise self._conflict(f"is of type {str(self.data.get('type'))[:40]!r} and not {wanted!r}")
+        wanted = [kind.type for kind in kinds_of(self.name)]
+        if self.data.get("type") not in wanted:
+            raise self._conflict(f"is of type {str(self.data.get('type'))[:40]!r} and not {' or '.join(map(repr, wanted))}")
         for member, danger in _DANGERS.items():
-            if self.data.get(member):
+            if self.data.get(member) and not (member == "imported_key" and self.name.imported is not None):
                 raise self._conflict(danger)
 
     def jwk(self) -> PublicJwk:

@@ -15,7 +15,7 @@ class Scope(StrEnum):
     KEYS_READ = "keys:read"
     """See the key ring and the past JWKS. (The present JWKS is public.)"""
     KEYS_ROTATE = "keys:rotate"
-    """Rotate and activate keys, change the policy."""
+    """Rotate and activate keys, change the policy; with `tenant:admin`, import keys, whose holders sign as the tenant."""
     KEYS_REVOKE = "keys:revoke"
     """Compromise and destroy keys."""
     TOKENS_SIGN = "tokens:sign"

@@ -15,6 +15,7 @@ from services.api import (
     event_export,
     event_tail,
     events,
+    imports,
     keys,
     notices,
     operations,
@@ -52,7 +53,8 @@ def api(platform: Platform) -> FastAPI:
     problems.install(app)
     # In this order: the path of one event would take those of the tail and the export for ids.
     logs = (event_tail, event_export, events)
-    for part in (signing, tenants, search_user, tokens, *logs, keys, blast_radius, relying_parties, approvals, notices, waves, operations):
+    rings = (keys, blast_radius, imports, relying_parties, approvals, notices, waves)
+    for part in (signing, tenants, search_user, tokens, *logs, *rings, operations):
         app.include_router(part.router)
     console.install(app, platform)
     app.add_api_route("/", _home, include_in_schema=False)

@@ -56,7 +56,7 @@ _KEYS_EXAMPLE = {
 async def list_keys(scope: _Reader, running: ThePlatform) -> dict[str, Any]:
     """Every key there ever was, newest first, with its state (NIST SP 800-57) and times. Never a private half."""
     ring = running.rings.of(scope.tenant)
-    return {"keys": [_key(ring, key) for key in reversed(ring.keys)]}
+    return {"keys": [key_answer(ring, key) for key in reversed(ring.keys)]}
 
 
 @router.get("/v1/tenants/{tenant}/keys/policy", summary="Shows the rotation policy")
@@ -170,13 +170,14 @@ def done_answer(scope: TenantScope, done: Done, now: int, response: Response) ->
         return {"outcome": done.outcome.value, **approval_answer(scope.tenant, done.approval, now), **warning}
     answer: dict[str, Any] = {"outcome": done.outcome.value, "active": ring.active.kid if ring.active else None}
     if done.kid is not None:
-        answer |= _key(ring, ring.find(done.kid))
+        answer |= key_answer(ring, ring.find(done.kid))
     if done.warning is not None:
         answer["warning"] = done.warning
     return answer
 
 
-def _key(ring: Ring, key: Key) -> dict[str, Any]:
+def key_answer(ring: Ring, key: Key) -> dict[str, Any]:
+    """A key with its state and times."""
     times = {
         name: iso(value)
         for name in ("published_at", "activated_at", "deactivated_at", "publish_until", "compromised_at", "destroyed_at")
@@ -187,6 +188,8 @@ def _key(ring: Ring, key: Key) -> dict[str, Any]:
         scheduled = activates_at(ring, ring.policy)
         answer["ready_at"] = iso(safe_at(ring, ring.policy, key))
         answer["activates_at"] = iso(scheduled) if scheduled is not None else None
+    if key.imported:
+        answer |= {"imported": True, "in_key_store": key.stored}
     if key.compromise_reason is not None:
         answer["reason"] = key.compromise_reason
     return answer

@@ -74,6 +74,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     keys.NotYetDue: Problem(HTTPStatus.CONFLICT, "not-yet-due", "The key is not due yet"),
     keys.ReasonMissing: Problem(HTTPStatus.BAD_REQUEST, "reason-missing", "A reason is needed"),
     keys.TooManyPublishedKeys: Problem(HTTPStatus.CONFLICT, "too-many-keys", "Too many keys are published"),
+    keys.InvalidImport: Problem(HTTPStatus.BAD_REQUEST, "invalid-import", "The key can't be imported"),
     keys.UnknownApproval: Problem(HTTPStatus.NOT_FOUND, "unknown-approval", "There is no such approval"),
     keys.ApprovalClosed: Problem(HTTPStatus.CONFLICT, "approval-closed", "The approval is not pending any more"),
     keys.SecondPersonNeeded: Problem(HTTPStatus.FORBIDDEN, "second-person-needed", "Another person has to approve this"),

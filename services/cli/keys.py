@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli import approvals, blast_radius, policy, waves
+from services.cli import approvals, blast_radius, imports, policy, waves
 from services.cli.app import Json, Tenant, examples
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, print_table, printable
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     policy.register(keys)
     waves.register(keys)
     blast_radius.register(keys)
+    imports.register(keys)
     approvals.register(keys)
 
 

@@ -18,6 +18,8 @@ TOLD: Final[Mapping[str, SecurityEventType]] = MappingProxyType(
         "key_activated": SecurityEventType.KEY_ACTIVATED,
         "key_deactivated": SecurityEventType.KEY_DEACTIVATED,
         "key_compromised": SecurityEventType.KEY_COMPROMISED,
+        "key_imported": SecurityEventType.KEY_IMPORTED,
+        "key_adopted": SecurityEventType.KEY_PREPARED,
     }
 )
 """The key events that relying parties are told of, by their type in the control log."""

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc import jwk as jose_jwk
 from joserfc import jws as jose_jws
 
 from keyvault import algorithms, jws
-from keyvault.algorithms import Algorithm
-from keyvault.errors import KeyDestroyed, KeyNotFound
+from keyvault.algorithms import Algorithm, PrivateKey
+from keyvault.errors import KeyDestroyed, KeyNotFound, KeyStoreConflict
+from keyvault.jwk import PublicJwk
 from keyvault.key_store import KeyName, KeyStore
 from streams.scope import TenantScope
 
@@ -31,6 +33,12 @@ ACME, GLOBEX = TenantScope("acme"), TenantScope("globex")
 
 def name(ordinal: int = 1, algorithm: Algorithm = Algorithm.ES256, scope: TenantScope = ACME) -> KeyName:
     return KeyName(scope, ordinal, algorithm)
+
+
+def imported(private: PrivateKey, algorithm: Algorithm = Algorithm.ES256, scope: TenantScope = ACME) -> KeyName:
+    """The name of a key that was made elsewhere."""
+    thumbprint = PublicJwk.from_public_key(private.public_key(), algorithm).thumbprint()
+    return KeyName(scope, 0, algorithm, thumbprint)
 
 
 @dataclass(frozen=True)
@@ -154,6 +162,70 @@ class KeyStoreContract:
         await store.destroy(name())
         await store.destroy(name())
         await store.sign(name(2), [b"the other key stays"])
+
+    @pytest.mark.parametrize("algorithm", Algorithm)
+    async def test_an_adopted_key_signs_as_it_did_where_it_was_made(self, store: KeyStore, algorithm: Algorithm) -> None:
+        private = algorithms.generate(algorithm)
+        its = imported(private, algorithm)
+        public = await store.adopt(its, private)
+        assert public == PublicJwk.from_public_key(private.public_key(), algorithm)
+        assert await store.public_key(its) == public
+        [signature] = await store.sign(its, [b"message"])
+        assert algorithms.verify(algorithm, private.public_key(), b"message", signature)
+
+    @pytest.mark.parametrize("bits", [3072, 4096])
+    async def test_an_adopted_rsa_key_may_be_larger_than_those_made_here(self, store: KeyStore, bits: int) -> None:
+        private = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+        for algorithm in (Algorithm.RS256, Algorithm.PS256):
+            its = imported(private, algorithm)
+            await store.adopt(its, private)
+            [signature] = await store.sign(its, [b"message"])
+            assert algorithms.verify(algorithm, private.public_key(), b"message", signature)
+
+    async def test_adopting_again_answers_the_same_key(self, store: KeyStore, opening: Open) -> None:
+        private = algorithms.generate(Algorithm.ES256)
+        first = await store.adopt(imported(private), private)
+        stores = [store, await opening()]
+        adopted = await asyncio.gather(*(stores[n % 2].adopt(imported(private), private) for n in range(10)))
+        assert adopted == [first] * 10
+
+    async def test_a_key_that_is_adopted_twice_at_once_is_one_key(self, opening: Open) -> None:
+        private = algorithms.generate(Algorithm.ES256)
+        stores = [await opening() for _ in range(2)]
+        adopted = await asyncio.gather(*(stores[n % 2].adopt(imported(private), private) for n in range(10)))
+        assert len({public.kid for public in adopted}) == 1
+        [signature] = await stores[0].sign(imported(private), [b"message"])
+        assert algorithms.verify(Algorithm.ES256, private.public_key(), b"message", signature)
+        await stores[0].destroy(imported(private))
+        with pytest.raises(KeyDestroyed):
+            await stores[1].sign(imported(private), [b"message"])
+
+    async def test_another_key_is_not_adopted_under_a_name_that_is_taken(self, store: KeyStore) -> None:
+        private, other = algorithms.generate(Algorithm.ES256), algorithms.generate(Algorithm.ES256)
+        public = await store.adopt(imported(private), private)
+        with pytest.raises(KeyStoreConflict, match="another key"):
+            await store.adopt(imported(private), other)
+        assert await store.public_key(imported(private)) == public
+
+    async def test_an_adopted_key_is_in_no_created_keys_way(self, store: KeyStore) -> None:
+        private = algorithms.generate(Algorithm.ES256)
+        adopted = await store.adopt(imported(private), private)
+        created = [await store.create(name(ordinal)) for ordinal in (1, 2)]
+        assert adopted not in created
+        assert await store.public_key(imported(private)) == adopted
+        with pytest.raises(KeyNotFound):
+            await store.public_key(imported(private, scope=GLOBEX))
+
+    async def test_an_adopted_key_that_was_destroyed_does_not_come_back(self, store: KeyStore, opening: Open) -> None:
+        private = algorithms.generate(Algorithm.ES256)
+        await store.adopt(imported(private), private)
+        await store.destroy(imported(private))
+        await store.destroy(imported(private))
+        for one in (store, await opening()):
+            with pytest.raises(KeyDestroyed):
+                await one.adopt(imported(private), private)
+            with pytest.raises(KeyNotFound):
+                await one.sign(imported(private), [b"message"])
 
     async def test_two_processes_that_create_the_same_names_get_the_same_keys(self, store: KeyStore, creators: Creators) -> None:
         processes = [await creators.start(40) for _ in range(2)]

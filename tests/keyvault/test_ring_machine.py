@@ -10,20 +10,21 @@ from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from keyvault import commands, events
+from keyvault import commands, events, import_commands
 from keyvault.algorithms import Algorithm
 from keyvault.due import Destroy, due, next_due
 from keyvault.durations import DAY, HOUR, MINUTE, SECOND
-from keyvault.errors import NotYetDue, TooManyPublishedKeys, WrongState
-from keyvault.events import KeyActivated, KeyDeactivated, KeyPrepared
+from keyvault.errors import InvalidImport, NotYetDue, TooManyPublishedKeys, UnknownKid, WrongState
+from keyvault.events import KeyActivated, KeyDeactivated, KeyImported, KeyPrepared
+from keyvault.jwk import PublicJwk
 from keyvault.jwks import Jwks
-from keyvault.key import KeyState
+from keyvault.key import Key, KeyState
 from keyvault.plan import Outcome, Plan
 from keyvault.rate import Rate
 from keyvault.readiness import ready_at
 from keyvault.ring import Ring
 from keyvault.wave import Request
-from tests.keyvault.made import NOW, POLICY, History
+from tests.keyvault.made import NOW, POLICY, History, private
 
 WHY = "because"
 POLICIES = [
@@ -41,6 +42,13 @@ POLICIES = [
     ),
 ]
 STEPS = [1, 500, SECOND, 3 * SECOND, MINUTE, 10 * MINUTE, HOUR, 25 * HOUR, 30 * DAY, 91 * DAY]
+
+
+FOREIGN = [
+    PublicJwk.from_public_key(private(900 + number, algorithm).public_key(), algorithm, f"idp-{number}")
+    for number, algorithm in enumerate([Algorithm.EDDSA, Algorithm.EDDSA, Algorithm.ES256])
+]
+"""Keys of the IDP that the tenant comes from."""
 
 
 class RingMachine(RuleBasedStateMachine):
@@ -78,7 +86,7 @@ class RingMachine(RuleBasedStateMachine):
                 assert event.at >= ready_at(self.ring.find(event.kid), policy)
             if isinstance(event, KeyActivated):
                 self.check_the_turn(event, before, scheduled=plan.outcome is Outcome.SCHEDULED)
-            if isinstance(event, KeyPrepared) and before.active is not None:
+            if isinstance(event, KeyPrepared | KeyImported) and before.active is not None:
                 assert len(self.ring.published(self.now)) <= max(policy.max_published_keys, count)
         if self.ring.active is not None:
             self.orphaned = False
@@ -98,7 +106,7 @@ class RingMachine(RuleBasedStateMachine):
             assert event.at >= asked.due_at
         if scheduled and active is not None and active.activated_at is not None:
             turns = [active.activated_at + before.policy.rotation_period, *([asked.due_at] if asked is not None else [])]
-            assert key.emergency or key.algorithm is not active.algorithm or event.at >= min(turns)
+            assert key.emergency or key.imported or key.algorithm is not active.algorithm or event.at >= min(turns)
 
     @rule(wave=st.sampled_from(["first", "second"]), step=st.sampled_from(STEPS))
     def a_wave_asks(self, wave: str, step: int) -> None:
@@ -110,6 +118,40 @@ class RingMachine(RuleBasedStateMachine):
     def a_wave_is_stopped(self, wave: str) -> None:
         self.history.ring = self.ring.release(wave)
         assert self.ring.requested is None or self.ring.requested.wave != wave
+
+    def some_key(self, data: st.DataObject) -> Key:
+        """One of the newest, or an imported one."""
+        return data.draw(st.sampled_from([*(key for key in self.ring.keys if key.imported), *self.ring.keys[-4:]]))
+
+    @rule(jwk=st.sampled_from(FOREIGN), step=st.sampled_from(STEPS), private=st.booleans())
+    def publish_a_foreign_key(self, jwk: PublicJwk, step: int, private: bool) -> None:
+        """With `private`: an import of its private half, which may go no further than this."""
+        try:
+            plan = import_commands.publish(self.ring, self.ring.policy, self.now, [jwk], self.now + step, private=private)
+        except TooManyPublishedKeys:
+            assert len(self.ring.published(self.now)) >= self.ring.policy.max_published_keys
+            return
+        except InvalidImport:
+            assert self.now + step <= self.ring.changed_at, "the clock has jumped back"
+            return
+        except WrongState:
+            assert self.ring.find(jwk.kid).compromised_at is not None or self.ring.find(jwk.kid).destroyed_at is not None
+            return
+        self.carry_out(plan)
+        assert self.ring.jwks(self.now).find(jwk.kid) == jwk or self.ring.find(jwk.kid).activated_at is not None
+
+    @rule(jwk=st.sampled_from(FOREIGN), known=st.sampled_from([None, *STEPS]), activate=st.booleans())
+    def adopt_a_foreign_key(self, jwk: PublicJwk, known: int | None, activate: bool) -> None:
+        since = None if known is None else self.now - known
+        ring = self.ring
+        try:
+            assume(ring.find(jwk.kid).stored)
+            plan = import_commands.adopt(ring, ring.policy, self.now, jwk.kid, known_since=since, activate=activate, reason=WHY)
+        except (UnknownKid, InvalidImport, WrongState):
+            return
+        self.carry_out(plan)
+        if plan.outcome is Outcome.ACTIVATED:
+            assert self.ring.active == self.ring.find(jwk.kid)
 
     @rule()
     def settle(self) -> None:
@@ -138,7 +180,7 @@ class RingMachine(RuleBasedStateMachine):
     @rule(data=st.data(), reason=st.sampled_from([None, WHY]))
     @precondition(lambda self: self.ring.keys)
     def activate(self, data: st.DataObject, reason: str | None) -> None:
-        key = data.draw(st.sampled_from(self.ring.keys[-4:]))
+        key = self.some_key(data)
         try:
             plan = commands.activate(self.ring, self.ring.policy, self.now, key.kid, reason=reason)
         except NotYetDue:
@@ -151,7 +193,7 @@ class RingMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     @precondition(lambda self: self.ring.keys)
     def compromise(self, data: st.DataObject) -> None:
-        key = data.draw(st.sampled_from(self.ring.keys[-4:]))
+        key = self.some_key(data)
         assume(key.state is not KeyState.DESTROYED)
         self.carry_out(commands.compromise(self.ring, self.ring.policy, self.now, key.kid, reason=WHY))
         assert self.ring.find(key.kid).state is KeyState.COMPROMISED
@@ -160,7 +202,7 @@ class RingMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     @precondition(lambda self: self.ring.keys)
     def destroy(self, data: st.DataObject) -> None:
-        key = data.draw(st.sampled_from(self.ring.keys[-4:]))
+        key = self.some_key(data)
         try:
             plan = commands.destroy(self.ring, self.ring.policy, self.now, key.kid)
         except (NotYetDue, WrongState):

@@ -12,7 +12,7 @@ from joserfc import jws as jose
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from keyvault import commands, events, jws
+from keyvault import commands, events, import_commands, jws
 from keyvault.algorithms import Algorithm
 from keyvault.durations import DAY
 from keyvault.errors import InvalidToken, NoActiveKey, UnknownKid
@@ -25,7 +25,7 @@ from keyvault.ring import Ring
 from keyvault.security_event import SecurityEvent, SecurityEventType, claims, sign_security_event
 from keyvault.store_file import FileKeyStore
 from streams.scope import TenantScope
-from tests.keyvault.made import NOW, POLICY, settled, with_policy
+from tests.keyvault.made import NOW, POLICY, jwk, settled, with_policy
 
 ACME = TenantScope("acme")
 ISSUER = "https://id.example/t/acme"
@@ -105,6 +105,7 @@ def test_each_event_has_its_own_times() -> None:
     first, second = (key.kid for key in history.ring.keys)
     history.carry_out(commands.rotate(history.ring, POLICY, NOW + 1000, activate=True, reason="test"))
     history.carry_out(commands.compromise(history.ring, POLICY, NOW + 2000, second, reason="secret"))
+    history.carry_out(import_commands.publish(history.ring, POLICY, NOW + 3000, [jwk(50)], NOW + DAY))
 
     def about(kind: SecurityEventType, kid: str) -> dict[str, Any]:
         [members] = claims(event(kind, kid), history.ring, issuer=ISSUER, now=NOW)["events"].values()
@@ -118,6 +119,11 @@ def test_each_event_has_its_own_times() -> None:
         "publish_until": (deactivated.publish_until or 0) // 1000,
     }
     assert about(SecurityEventType.KEY_COMPROMISED, second) == {"kid": second, "compromised_at": NOW // 1000 + 2}
+    assert about(SecurityEventType.KEY_IMPORTED, jwk(50).kid) == {
+        "kid": jwk(50).kid,
+        "published_at": NOW // 1000 + 3,
+        "publish_until": (NOW + DAY) // 1000,
+    }
 
 
 async def test_without_an_active_key_nothing_is_signed_and_an_unknown_key_is_not_told_of(store: FileKeyStore) -> None:

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from keyvault import algorithms
-from keyvault.algorithms import Algorithm
+from keyvault.algorithms import Algorithm, PrivateKey
 from keyvault.errors import KeyNotFound, KeyStoreDown, KeyStoreUnavailable
 from keyvault.jwk import PublicJwk
 from keyvault.key_store import KeyName, KeyStore
@@ -40,6 +40,9 @@ class Line(KeyStore):
 
     async def create(self, name: KeyName) -> PublicJwk:
         return await self.to(name).create(name)
+
+    async def adopt(self, name: KeyName, private: PrivateKey) -> PublicJwk:
+        return await self.to(name).adopt(name, private)
 
     async def public_key(self, name: KeyName) -> PublicJwk:
         return await self.to(name).public_key(name)

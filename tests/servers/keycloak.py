@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import secrets
+import subprocess
 import tarfile
 import time
 from collections.abc import Mapping, Sequence
@@ -66,14 +69,26 @@ class Keycloak(Server):
 
     def command(self) -> Sequence[str]:
         """The node, without the script that stays between it and whoever ends it."""
+        return self._java(
+            "start", "--optimized", "--cache=local", "--hostname-strict=false",
+            "--http-enabled=true", "--http-host=127.0.0.1", f"--http-port={self.port}",
+        )  # fmt: skip
+
+    def export(self, realm: str) -> Any:
+        """What `kc.sh export` writes of a realm, with its private keys. The node must have been stopped: its database is a file."""
+        assert not self.running
+        file = self.directory / f"{realm}.json"
+        command = self._java("export", "--optimized", f"--realm={realm}", f"--file={file}")
+        subprocess.run(command, cwd=self.directory, env={**os.environ, **self.environment()}, check=True, capture_output=True, timeout=180)
+        return json.loads(file.read_text())
+
+    def _java(self, *arguments: str) -> Sequence[str]:
         opened = ("java.util", "java.util.concurrent", "java.security", "java.lang")
         return [
             str(tools.java(17) / "bin/java"), "-Xms64m", "-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
             *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in opened),
             f"-Dkc.home.dir={self.directory}", f"-Djava.io.tmpdir={self.directory}",
-            "-cp", str(self._home / "lib/quarkus-run.jar"), "io.quarkus.bootstrap.runner.QuarkusEntryPoint",
-            "start", "--optimized", "--cache=local", "--hostname-strict=false",
-            "--http-enabled=true", "--http-host=127.0.0.1", f"--http-port={self.port}",
+            "-cp", str(self._home / "lib/quarkus-run.jar"), "io.quarkus.bootstrap.runner.QuarkusEntryPoint", *arguments,
         ]  # fmt: skip
 
     def environment(self) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from keyvault import events
+from keyvault.algorithms import PrivateKey
 from keyvault.jwk import PublicJwk
 from keyvault.key_store import KeyName, KeyStore
 from keyvault.policy import Policy
@@ -68,6 +69,9 @@ class WatchedStore(KeyStore):
 
     async def create(self, name: KeyName) -> PublicJwk:
         return await self._watched(name, self._store.create)
+
+    async def adopt(self, name: KeyName, private: PrivateKey) -> PublicJwk:
+        return await self._watched(name, lambda name: self._store.adopt(name, private))
 
     async def public_key(self, name: KeyName) -> PublicJwk:
         return await self._watched(name, self._store.public_key)

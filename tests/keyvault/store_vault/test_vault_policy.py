@@ -12,11 +12,13 @@ from keyvault import algorithms
 from keyvault.algorithms import Algorithm
 from keyvault.errors import KeyDestroyed, KeyStoreUnavailable
 from keyvault.store_vault import VaultConnection, VaultKeyStore
+from tests.contract.key_store import imported
 from tests.keyvault.store_vault.mounted import GLOBEX, Mounted, named
 from tests.servers.openbao import OpenBao
 
 KEY = "keys/acme.1.ES256"
 SAFE = {"exportable": False, "allow_plaintext_backup": False}
+IMPORT = {"type": "ecdsa-p256", "ciphertext": "x", "hash_function": "SHA256", "allow_rotation": True, **SAFE}
 
 
 @dataclass
@@ -62,6 +64,11 @@ async def test_it_is_enough_without_any_other_policy(mounted: Mounted, algorithm
     await store.destroy(name)
     with pytest.raises(KeyDestroyed):
         await store.create(name)
+    private = algorithms.generate(algorithm)
+    its = imported(private, algorithm)
+    await store.adopt(its, private)
+    await store.sign(its, [b"message"])
+    await store.destroy(its)
     await store.close()
 
 
@@ -83,10 +90,13 @@ async def test_it_is_enough_without_any_other_policy(mounted: Mounted, algorithm
         ("GET", "backup/acme.1.ES256", None),
         ("GET", "byok-export/acme.1.ES256/acme.1.RS256", None),
         ("POST", "restore/acme.1.ES256", {"backup": "x"}),
-        ("POST", "keys/acme.9.ES256/import", {"ciphertext": "x"}),
+        ("POST", "keys/acme.9.ES256/import", {**IMPORT, "exportable": True}),
+        ("POST", "keys/acme.9.ES256/import", {**IMPORT, "allow_plaintext_backup": True}),
+        ("POST", "keys/acme.9.ES256/import", {**IMPORT, "derived": True}),
+        ("POST", "keys/acme.9.ES256/import", {**IMPORT, "type": "aes256-gcm96"}),
+        ("POST", "keys/acme.9.ES256/import", {"type": "ecdsa-p256", "public_key": "x"}),
         ("POST", f"{KEY}/import_version", {"ciphertext": "x"}),
         ("GET", "keys?list=true", None),
-        ("GET", "wrapping_key", None),
         ("POST", "cache-config", {"size": 0}),
         ("POST", "hmac/acme.1.ES256", {"input": "YQ=="}),
     ],
@@ -132,6 +142,8 @@ def test_a_token_of_one_tenant_is_refused_another_tenants_keys(
         ("GET", "export/signing-key/acme.1.ES256", None),
         ("GET", "backup/acme.1.ES256", None),
         ("GET", "keys?list=true", None),
+        ("GET", "wrapping_key", None),
+        ("POST", "keys/acme.9.ES256/import", IMPORT),
     ],
 )
 def test_a_token_of_one_tenant_only_reads_and_signs(signer_of_acme: Asker, method: str, path: str, body: dict[str, Any] | None) -> None:

@@ -1,0 +1,144 @@
+"""What people ask of a key ring with keys that were made elsewhere, as pure plans like `keyvault.commands`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from keyvault import commands
+from keyvault.due import Adopt, Import, room
+from keyvault.durations import DAY, render_duration
+from keyvault.errors import InvalidImport, TooManyPublishedKeys, WrongState
+from keyvault.jwk import PublicJwk
+from keyvault.key import Key, KeyState
+from keyvault.plan import Outcome, Plan
+from keyvault.policy import Guard, Policy
+from keyvault.readiness import safe_at
+from keyvault.ring import Ring
+
+LONGEST_PUBLISHED: Final = 366 * DAY
+"""For how long a key can be published whose private half is elsewhere. For longer, import it again."""
+
+INTERRUPTED: Final = 7 * DAY
+"""For how long an import of a private key that was interrupted can be repeated; after that, what is left of it is destroyed."""
+
+
+def publish(ring: Ring, policy: Policy, now: int, keys: Sequence[PublicJwk], publish_until: int, *, private: bool = False) -> Plan:
+    """Publish these keys until then, all or none of them. Saying it again changes nothing, or puts `publish_until` off.
+
+    Args:
+        ring: the current one, like `policy`.
+        policy: see `ring`.
+        now: epoch milliseconds.
+        keys: public halves, with the `kid` that they had.
+        publish_until: epoch milliseconds.
+        private: their private halves are about to be put into the key store; `adopt` is what follows.
+
+    Raises:
+        InvalidImport: `publish_until` is past or too far off.
+        WrongState: another key has the `kid`, the key is there under another `kid`, or was compromised or destroyed here.
+        TooManyPublishedKeys: there is no room for them.
+    """
+    at = max(now, ring.changed_at)
+    if not at < publish_until <= at + LONGEST_PUBLISHED:
+        raise InvalidImport(
+            f"publish_until must be a time within the next {render_duration(LONGEST_PUBLISHED)}: when the last token of these keys has "
+            "expired; for longer, import them again later"
+        )
+    actions = []
+    more = 0
+    for jwk in keys:
+        known = _known(ring, jwk)
+        if known is not None and (known.compromised_at is not None or known.state is KeyState.DESTROYED):
+            hint = "its tokens are refused for good, so sign with another key" if known.compromised_at is not None else "use another key"
+            raise WrongState(known.kid, known.state, "imported", hint)
+        if known is None or _changes(known, publish_until, now, private=private):
+            actions.append(Import(jwk, publish_until, private))
+            more += known is None or not known.published(now)
+    if more and room(ring, policy, now) < more:
+        raise TooManyPublishedKeys(len(ring.published(now)), policy.max_published_keys, ring.next_change(now), more=more)
+    outcome = Outcome.IMPORTED if actions else Outcome.UNCHANGED
+    return Plan(at=at, policy=policy, outcome=outcome, actions=tuple(actions))
+
+
+def adopt(
+    ring: Ring, policy: Policy, now: int, kid: str, *, known_since: int | None = None, activate: bool = False, reason: str | None = None
+) -> Plan:
+    """Let an imported key sign whose private half is in the key store, as soon as relying parties have it.
+
+    - It has been published here for `publish_ahead`, or elsewhere since `known_since`: it signs at once (`activated`). Relying parties
+      that are registered fetch it here, so they are waited for all the same.
+    - Else it becomes the standby in place of the one there is, and signs when it is ready (`waiting`).
+
+    Args:
+        ring: the current one, like `policy`.
+        policy: see `ring`.
+        now: epoch milliseconds.
+        kid: of a key that `publish` has published.
+        known_since: since when relying parties could fetch it at the IDP that it comes from, in epoch milliseconds.
+        activate: do not wait; the plan's `warning` says whom that may break.
+        reason: why, when forced.
+
+    Raises:
+        UnknownKid: the ring has no such key.
+        InvalidImport: it would be replaced at once, as the policy has another algorithm; `known_since` is not past; or forcing takes a
+            second person.
+        WrongState: it was not imported, has signed here before, or is not to be used any more.
+        ReasonMissing: it has to be forced, and no reason is given.
+    """
+    key, at = ring.find(kid), max(now, ring.changed_at)
+    if known_since is not None and known_since > now:
+        raise InvalidImport("the time since when relying parties have the key must be past; leave it out if they don't have it yet")
+    if key.state is KeyState.ACTIVE:
+        return Plan(at=at, policy=policy, outcome=Outcome.UNCHANGED, kid=kid)
+    if not key.imported:
+        raise WrongState(kid, key.state, "imported", "it was made here, and its private half is in the key store already")
+    if key.algorithm is not policy.algorithm:
+        raise InvalidImport(
+            f"key {kid!r} is for {key.algorithm}, and the policy for {policy.algorithm}, so the next rotation would end it at once; "
+            f"set algorithm {key.algorithm} in the policy first"
+        )
+    if Guard.FORCE in policy.dual_control and (activate or known_since is not None):
+        raise InvalidImport(
+            "the policy lets nobody force a key alone: import it without saying that it is known or is to sign at once; then it waits as "
+            "the standby, and activating it by force is what a second person approves"
+        )
+    if key.state not in {KeyState.PRE_ACTIVATION, KeyState.DEACTIVATED} or key.activated_at is not None:
+        raise WrongState(kid, key.state, "imported to sign", "a key that has signed here does not come back; rotate to a new one")
+    longer = known_since is not None and known_since < (key.known_since or key.published_at)
+    taken = (Adopt(kid, known_since),) if longer or key.state is KeyState.DEACTIVATED else ()
+    plan = Plan(at=at, policy=policy, outcome=Outcome.WAITING, actions=taken, kid=kid)
+    after = ring
+    for event in plan.events(ring, {}):
+        after = after.apply(event)
+    if activate or after.active is None or safe_at(after, policy, after.find(kid)) <= now:
+        then = commands.activate(after, policy, now, kid, reason=(reason or "") if activate else None)
+        return replace(plan, outcome=then.outcome, actions=(*taken, *then.actions), warning=then.warning)
+    if ring.standby is not None and ring.standby.kid != kid:
+        return replace(plan, actions=(Adopt(kid, known_since, replaces=ring.standby.kid),))
+    return plan
+
+
+def _known(ring: Ring, jwk: PublicJwk) -> Key | None:
+    """The ring's key that this is."""
+    thumbprint = jwk.thumbprint()
+    for key in ring.keys:
+        same = key.jwk.thumbprint() == thumbprint
+        if key.kid == jwk.kid:
+            if not same:
+                raise WrongState(jwk.kid, key.state, "imported", "another key of this ring has that kid, and no two may")
+            if key.algorithm is not jwk.alg:
+                raise WrongState(jwk.kid, key.state, "imported", f"it is in this ring for {key.algorithm}, and not for {jwk.alg}")
+            return key
+        if same:
+            raise WrongState(jwk.kid, key.state, "imported", f"it is in this ring already, under the kid {key.kid!r}")
+    return None
+
+
+def _changes(known: Key, publish_until: int, now: int, *, private: bool) -> bool:
+    if not known.imported or known.state is not KeyState.DEACTIVATED:
+        return False
+    if private:
+        return not known.stored or not known.published(now)
+    return publish_until > (known.publish_until or 0)

@@ -1,0 +1,127 @@
+"""Private keys that were made elsewhere, as files have them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import traceback
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from joserfc import jwk as jose_jwk
+
+from keyvault import algorithms
+from keyvault.algorithms import Algorithm, PrivateKey
+from keyvault.errors import InvalidImport
+from keyvault.private_key import read_private_key
+
+KEYS: dict[Algorithm, PrivateKey] = {algorithm: algorithms.generate(algorithm) for algorithm in Algorithm}
+
+
+def pem(key: Any, form: PrivateFormat = PrivateFormat.PKCS8) -> str:
+    text: str = key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
+    return text
+
+
+def jwk(algorithm: Algorithm, **more: Any) -> dict[str, Any]:
+    """As joserfc writes it."""
+    kind = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "ES384": "EC", "EdDSA": "OKP"}[algorithm]
+    return {**jose_jwk.import_key(pem(KEYS[algorithm]), kind).as_dict(private=True), **more}  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_pem_is_read_in_every_form(algorithm: Algorithm) -> None:
+    key = KEYS[algorithm]
+    forms = [PrivateFormat.PKCS8] + ([] if isinstance(key, ed25519.Ed25519PrivateKey) else [PrivateFormat.TraditionalOpenSSL])
+    for form in forms:
+        found = read_private_key(f"\n{pem(key, form)}")
+        assert found.private.public_key() == key.public_key()
+        assert found.kid is None
+        assert found.algorithm is (None if isinstance(key, rsa.RSAPrivateKey) else algorithm), "RSA keys are used with more than one"
+
+
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_a_jwk_is_read_with_its_kid_and_algorithm(algorithm: Algorithm) -> None:
+    named = jwk(algorithm, kid="idp-1", alg=algorithm, use="sig")
+    for form in (named, json.dumps(named), json.dumps({"keys": [named]})):
+        found = read_private_key(form)
+        assert (found.private.public_key(), found.kid, found.algorithm) == (KEYS[algorithm].public_key(), "idp-1", algorithm)
+        assert found.public(algorithm, found.kid).kid == "idp-1"
+    bare = read_private_key(jwk(algorithm))
+    assert bare.kid is None
+    assert bare.public(algorithm, None).kid == bare.thumbprint
+
+
+def test_an_rsa_jwk_without_its_primes_is_read() -> None:
+    short = {name: value for name, value in jwk(Algorithm.RS256).items() if name not in {"p", "q", "dp", "dq", "qi"}}
+    found = read_private_key(short)
+    assert algorithms.sign(Algorithm.RS256, found.private, b"m") == algorithms.sign(Algorithm.RS256, KEYS[Algorithm.RS256], b"m")
+
+
+def test_base64_of_der_is_read_as_keycloaks_exports_have_it() -> None:
+    key = KEYS[Algorithm.RS256]
+    der = key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    assert read_private_key(base64.b64encode(der).decode()).private.public_key() == key.public_key()
+
+
+def test_neither_repr_nor_str_shows_it() -> None:
+    found = read_private_key(jwk(Algorithm.ES256))
+    assert "private" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "no private key in a form that can be read"),
+        ("hello", "no private key in a form that can be read"),
+        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "no private key in a form that can be read"),
+        ("{", "no private key in a form that can be read"),
+        ('{"kty": "EC"}', "holds no private key"),
+        ('{"kty": "oct", "k": "AAAA"}', "holds no private key"),
+        ("A" * 20_001, "at most 20000 characters"),
+        (pem(ed448.Ed448PrivateKey.generate()), "not RSA, EC or Ed25519"),
+        (pem(dsa.generate_private_key(1024)), "not RSA, EC or Ed25519"),
+        (pem(ec.generate_private_key(ec.SECP256K1())), "another curve"),
+        (pem(rsa.generate_private_key(public_exponent=65537, key_size=1024)), "2048 to 8192 bits"),
+        (jwk(Algorithm.ES256, use="enc"), "its use is 'enc'"),
+        (jwk(Algorithm.ES256, alg="ES384"), "not for ES384"),
+        (jwk(Algorithm.ES256, d=jwk(Algorithm.EDDSA)["d"]), "do not belong together"),
+        (jwk(Algorithm.RS256, d=5), "no private key in a form that can be read"),
+        (jwk(Algorithm.RS256, p="AAAA"), "no private key in a form that can be read"),
+        (jwk(Algorithm.RS256, oth=[{}]), "more than two primes"),
+    ],
+)
+def test_what_can_not_be_read_is_refused(text: Any, problem: str) -> None:
+    with pytest.raises(InvalidImport, match=problem):
+        read_private_key(text)
+
+
+def test_an_encrypted_key_is_to_be_decrypted_first() -> None:
+    key = KEYS[Algorithm.ES256]
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"pass")).decode()
+    assert isinstance(load_pem_private_key(text.encode(), b"pass"), ec.EllipticCurvePrivateKey)
+    with pytest.raises(InvalidImport, match="openssl pkey"):
+        read_private_key(text)
+
+
+def test_no_error_has_the_key_in_its_message_or_in_what_it_came_from() -> None:
+    secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQ"
+    for text in (
+        f'{{"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": "{secret}"',
+        {**jwk(Algorithm.ES256), "d": secret},
+        f"-----BEGIN {secret}",
+    ):
+        with pytest.raises(InvalidImport) as refused:
+            read_private_key(text)
+        error = refused.value
+        assert error.__cause__ is None
+        assert error.__context__ is None
+        assert secret not in "".join(traceback.format_exception(error))
