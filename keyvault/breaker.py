@@ -93,10 +93,11 @@ class Breaker:
 
     def _failed(self, attempt: _Attempt) -> None:
         now = self._clock()
+        probed = attempt is self._probe
+        self._over(attempt)  # an answer to an older call may have closed it meanwhile: the next time it opens, another one probes
         if self._rests_until is not None:
-            if attempt is self._probe:
+            if probed:
                 self._rests_until = now + self._rest
-            self._over(attempt)
             return
         begun = max(attempt.begun, self._answered_at)
         self._silent_since = min(self._silent_since, begun) if self._failures else begun

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from keyvault.due import Action, Activate, Compromise, Destroy, Prepare, due, room
+from keyvault.due import Action, Activate, Compromise, Destroy, Discard, Prepare, due, room
 from keyvault.durations import render_duration
 from keyvault.errors import InvalidPolicy, NotYetDue, ReasonMissing, TooManyPublishedKeys, WrongState
 from keyvault.key import Key, KeyState
@@ -48,7 +48,9 @@ def rotate(
     at = _at(ring, now)
     if ring.active is None:
         outcome = Outcome.ACTIVATED if ring.standby is not None else Outcome.CREATED
-        return Plan(at=at, policy=policy, outcome=outcome, actions=tuple(due(ring, policy, now)))
+        # Not what else is due: an old key that can't be destroyed just now must not keep a new one from signing.
+        needed = tuple(action for action in due(ring, policy, now) if not isinstance(action, Destroy | Discard))
+        return Plan(at=at, policy=policy, outcome=outcome, actions=needed)
     if instead_of is not None and ring.active.kid != instead_of:
         return Plan(at=at, policy=policy, outcome=Outcome.UNCHANGED, kid=ring.active.kid)
     standby = ring.standby

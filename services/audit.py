@@ -80,9 +80,10 @@ class AuditProcessor(Processor):
 
 def _from_control(record: Record, event: ControlEvent, tenant: str) -> Encoded:
     details = {name: value for name, value in event.data.items() if name not in _SECRET_DATA}
-    if webhook := details.get("relying_party", {}).get("webhook"):
+    party = details.get("relying_party")  # some events have only its id
+    if isinstance(party, dict) and (webhook := party.get("webhook")):
         # Whoever may read the log may not thereby write to the webhook: a token in its path or query stays out.
-        details["relying_party"] = details["relying_party"] | {"webhook": origin(webhook)}
+        details["relying_party"] = party | {"webhook": origin(webhook)}
     # The id is the record's place, so that a batch that comes again changes nothing.
     event_id = f"{OWN}{record.stream}-{record.partition}-{record.offset}"
     return _event(tenant, event_id, event.type, event.by, None, event.at, details, None)

@@ -97,6 +97,11 @@ class ControlLog:
         if self._failure is not None:
             raise self._failure
 
+    @property
+    def failure(self) -> ControlError | None:
+        """Why the projections follow the log no more, if they don't: there is something in it that this version can't read."""
+        return self._failure
+
     async def commit(self, key: str, decide: Decide) -> Sequence[ControlEvent]:
         """Appends what `decide` decides, on a state that nobody has changed meanwhile.
 

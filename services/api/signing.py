@@ -7,10 +7,12 @@ from typing import Annotated, Any, Final
 import msgspec
 from fastapi import APIRouter, Depends, Response
 
+from dashboards.metrics import SIGN_FAILURES
 from keyvault.signing import SignedToken
 from services.access.scopes import Scope
 from services.api.edge import ThePlatform, needs
 from services.api.models import SignAnswer, SignBody, SignedBatch
+from services.errors import CutOff
 from services.platform import Platform
 from services.tenants.commands import issuer_of
 from streams.event import iso
@@ -43,7 +45,8 @@ async def answer(running: Platform, scope: TenantScope, body: SignBody) -> Respo
     """What is answered to a request that is right. Raises what `keyvault.signing.sign_tokens` raises, and `CutOff`."""
     tenant = running.tenants.find(scope.tenant)
     assert tenant is not None, "the scope was entered"
-    running.hearing.check(running.rings.of(scope.tenant).policy)
+    with SIGN_FAILURES.count_exceptions(CutOff):
+        running.hearing.check(running.rings.of(scope.tenant).policy)
     signed = await running.custodian.sign(scope, body.each, issuer_of(tenant, running.settings.issuer_base))
     tokens = [_token(one) for one in signed]
     shown = tokens[0] if body.batch is None else {"tokens": tokens}

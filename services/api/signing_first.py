@@ -35,13 +35,16 @@ class SigningFirst:
         if scope["type"] != "http" or scope["method"] != "POST" or (match := _PATH.fullmatch(scope["path"])) is None:
             await self._application(scope, receive, send)
             return
-        entered = self._entered(scope, match["tenant"])
-        if entered is None:
+        if self._entered(scope, match["tenant"]) is None:
             await self._application(scope, receive, send)
             return
         received = [message := await receive()]
         while message.get("more_body"):
             received.append(message := await receive())
+        entered = self._entered(scope, match["tenant"])  # again: the body may have taken its time, and the token may be revoked by now
+        if entered is None:
+            await self._application(scope, _again(received, receive), send)
+            return
         try:
             body = SignBody.model_validate_json(b"".join(one.get("body", b"") for one in received))
         except ValidationError:

@@ -29,12 +29,15 @@ def approvals(
     json: Json = False,
 ) -> None:
     """Lists what waits for a second person."""
-    answer = Client(Settings()).ask("GET", path_of(tenant, "keys", "approvals"))
+    client = Client(Settings())
+    answer = client.ask("GET", path_of(tenant, "keys", "approvals"))
     found = [one for one in answer["approvals"] if everything or one["state"] == "pending"]
     if json:
         print_json({"approvals": found})
         return
-    print_table(_COLUMNS, [[str(one.get(column) or "") for column in _COLUMNS] for one in found])
+    policy = client.ask("GET", path_of(tenant, "keys", "policy")) if any(one.get("policy") for one in found) else {}
+    rows = [[str(one.get(column) or "") for column in _COLUMNS] + [_changes(policy, one.get("policy") or {})] for one in found]
+    print_table((*_COLUMNS, "changes"), rows)
 
 
 def approve(tenant: Tenant, identifier: _Id, json: Json = False) -> None:
@@ -59,6 +62,11 @@ def told_to_wait(tenant: str, answer: dict[str, Any]) -> str:
         f"Nothing was done yet: the policy of {tenant} wants a second person for this. Until {answer['expires_at']} somebody else can say: "
         f"tenantry keys approve {tenant} {answer['id']}"
     )
+
+
+def _changes(policy: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """What of the policy would be another, so that nobody approves what they have not seen."""
+    return ", ".join(f"{name}: {policy.get(name)} -> {value}" for name, value in wanted.items() if policy.get(name) != value)
 
 
 def _path(tenant: str, identifier: str, what: str) -> str:

@@ -79,9 +79,15 @@ def rotate(
 
 
 @keys.command("activate")
-def activate_(tenant: Tenant, kid: Kid, json: Json = False) -> None:
-    """Makes a standby key the active one, once it is due."""
-    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "activate"), json={}), tenant, json)
+def activate_(
+    tenant: Tenant,
+    kid: Kid,
+    reason: Annotated[str, typer.Option(help="Why it can't wait until it is due; for the log.", show_default=False)] = "",
+    json: Json = False,
+) -> None:
+    """Lets a standby key sign, once it is due; before, with a reason, and then the answer says whom that may break."""
+    body = {"reason": reason} if reason else None
+    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "activate"), json=body), tenant, json)
 
 
 @keys.command()

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.app import Json, Tenant
+from services.cli.approvals import told_to_wait
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, print_table, printable
 from services.errors import Invalid
@@ -32,6 +33,9 @@ def policy(
         answer = client.ask("PUT", path, json=answer | dict(_change(change) for change in changes))
     if json:
         print_json(answer)
+        return
+    if answer.get("outcome") == "pending":
+        out.print(printable(told_to_wait(tenant, answer)), soft_wrap=True)
         return
     warnings = answer.pop("warnings", [])
     print_table(("setting", "value"), [[name, str(value)] for name, value in answer.items()])

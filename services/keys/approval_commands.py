@@ -66,8 +66,11 @@ class ApprovalCommands:
         done = await self._custodian.carry_out(scope, plan, by=by.id, command=command, fingerprint=f"approve {identifier}")
         if done.outcome is Outcome.WITHDRAWN:
             raise ApprovalClosed(f"approval {identifier!r} makes no sense any more, so it was withdrawn: {done.warning}")
+        if done.outcome is Outcome.UNCHANGED and (known := done.ring.approvals.find(identifier)).closed is ApprovalState.WITHDRAWN:
+            # The same command again, which was answered so before.
+            raise ApprovalClosed(f"approval {identifier!r} was withdrawn: {known.why}")
         if done.outcome is Outcome.POLICY_CHANGED:
-            await self._custodian.settle(scope)
+            await self._custodian.settle_or_leave(scope)
         return done
 
     async def withdraw(self, scope: TenantScope, identifier: str, *, reason: str | None, by: Principal, command: str | None) -> Done:

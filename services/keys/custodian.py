@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Final
 
 import msgspec
+import structlog
 
 from dashboards.metrics import KEY_EVENTS, SIGN_FAILURES, SIGN_SECONDS, TOKENS_SIGNED
 from keyvault import commands, dual_control, events, orders
@@ -27,9 +28,11 @@ from services.keys.rings import Rings, control_event, key_event
 from services.keys.usage import UsageCounter
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlEvent, ControlLog, Projection
+from streams.errors import LogUnavailable
 from streams.event_log import CONTROL, EventLog
 from streams.scope import TenantScope
 
+_log = structlog.get_logger(__name__)
 SCHEDULER: Final = "tenantry"
 _REMEMBERED: Final = 1000
 """Idempotency keys of a tenant that are remembered."""
@@ -114,6 +117,13 @@ class Custodian:
         if self._tenants.exists(scope.tenant) and due(ring, ring.policy, self._now()):
             await self.carry_out(scope, lambda ring, now: commands.scheduled(ring, ring.policy, now), by=SCHEDULER)
 
+    async def settle_or_leave(self, scope: TenantScope) -> None:
+        """Does what is due after a change that is in the log. What can't be done now stays due, and the scheduler goes on with it."""
+        try:
+            await self.settle(scope)
+        except (KeyStoreError, LogUnavailable) as error:
+            _log.warning("settling_postponed", tenant=scope.tenant, error=str(error))
+
     async def rotate(self, scope: TenantScope, *, activate: bool, reason: str | None, by: str, command: str | None) -> Done:
         """Prepares the next key, or activates the one that is ready; see `keyvault.commands.rotate`.
 
@@ -148,7 +158,7 @@ class Custodian:
     async def change_policy(self, scope: TenantScope, policy: Policy, *, by: str, command: str | None) -> Done:
         """Sets another policy, and does what it makes due; see `keyvault.commands.change_policy`."""
         done = await self._order(scope, orders.ChangePolicy(policy=policy), by, command, f"policy {policy.render()}")
-        await self.settle(scope)
+        await self.settle_or_leave(scope)
         return done
 
     async def sign(self, scope: TenantScope, claims: Sequence[object], issuer: str) -> list[SignedToken]:

@@ -72,8 +72,10 @@ class Hearing:
         """Returns if a tenant with this policy may have tokens signed here.
 
         Raises:
-            CutOff: this node has not heard from the control log for too long.
+            CutOff: this node has not heard from the control log for too long, or can't read it any more.
         """
+        if (failure := self._control.failure) is not None:
+            raise CutOff(f"this node can't read the control log any more ({failure}); ask another one, and upgrade this one")
         if self._heard_at is None:
             return
         unheard = self._clock() - self._heard_at

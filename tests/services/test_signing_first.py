@@ -107,6 +107,18 @@ async def test_a_token_of_another_tenant_or_without_the_scope_is_refused_as_ever
         assert (await both(acme, json=GOOD[0], headers=headers)).status_code == status
 
 
+async def test_a_token_that_is_revoked_while_the_body_comes_signs_nothing(acme: Site) -> None:
+    minted = (await acme.operator.post("/v1/tenants/acme/tokens", json={"name": "idp", "scopes": ["tokens:sign"]})).json()
+    headers = {"Authorization": f"Bearer {minted['token']}", "Content-Type": "application/json", "Content-Length": "25"}
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b'{"claims": {"sub": '
+        assert (await acme.operator.delete(f"/v1/tenants/acme/tokens/{minted['id']}")).is_success
+        yield b'"ada"}}'
+
+    assert (await ask(application(acme.platform), content=slow(), headers=headers)).status_code == 401
+
+
 async def test_a_body_without_a_length_and_a_header_that_is_there_twice_are_left_to_the_framework(acme: Site) -> None:
     async def parts() -> AsyncIterator[bytes]:
         yield b'{"claims": '
