@@ -65,10 +65,11 @@ class LiveTails:
 
         Args:
             tail: what to read on.
-            check: called before every read; what it raises ends the tail. For one: the token may have been revoked.
+            check: called before each attempt, and before what was read is handed out, since reading takes its time; what it raises
+                ends the tail. For one: the token may have been revoked.
 
         Raises:
-            QueryError: the index can't answer the question; before any news.
+            QueryError: the index can't answer the question: before any news, or later, if the index has changed.
         """
         upto, begun, told = tail.place, False, ""
         while not self._closed:
@@ -78,6 +79,7 @@ class LiveTails:
                 if upto <= tail.place:
                     upto = await self._complete_up_to(tail.scope, wait=begun)
                 hits = await tail.read(upto, _PAGE)
+                check()
             except (SearchIndexError, LogError) as error:
                 news = News(trouble=error) if str(error) != told else None
                 told = str(error)

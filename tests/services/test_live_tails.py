@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import httpx
@@ -13,7 +14,9 @@ import pytest
 
 from services.api import event_tail, streamed
 from services.api.app import application
-from services.events import live_tails
+from services.errors import Unauthenticated
+from services.events import live_tails, search
+from services.events.search import Question
 from services.events.slots import Slots
 from streams.errors import IndexUnavailable
 from streams.query.tree import Query
@@ -308,6 +311,55 @@ async def test_a_stream_ends_with_its_token_and_its_tenant(acme: Site, client: h
             pass
         assert problem["status"] == 404
         assert await stream.ended()
+
+
+@pytest.mark.parametrize("during", ["wait", "read"])
+async def test_nothing_is_handed_out_for_a_token_that_ends_while_it_is_read(
+    acme: Site, monkeypatch: pytest.MonkeyPatch, during: str
+) -> None:
+    await send(acme, "e1")
+    await acme.settled()
+    asked, ended = acme.platform.search, False
+    owner, name = (asked, "complete_up_to") if during == "wait" else (acme.platform.index, "tail")
+    real = getattr(owner, name)
+
+    async def ending(*args: Any, **kwargs: Any) -> Any:
+        nonlocal ended
+        ended = True
+        return await real(*args, **kwargs)
+
+    def check() -> None:
+        if ended:
+            raise Unauthenticated("it was revoked meanwhile")
+
+    following = await asked.tailing(TenantScope("acme"), Question(OWN), now=acme.platform.now(), after="")
+    monkeypatch.setattr(owner, name, ending)
+    async with aclosing(acme.platform.live_tails.follow(following, check)) as news:
+        with pytest.raises(Unauthenticated):
+            await anext(news)
+
+
+async def test_a_log_that_is_not_heard_of_is_told_to_every_stream(
+    acme: Site, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_tails, "_TROUBLE_SECONDS", 0.05)
+
+    async def hang(*_: Any) -> int:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with listening(client, q=OWN) as one, listening(client, q=OWN) as other:
+        with monkeypatch.context() as patched:
+            patched.setattr(search, "_HEARD_SECONDS", 0.05)
+            patched.setattr(acme.platform.processor, "indexed_up_to", hang)
+            for stream in (one, other):
+                problem = await stream.problem()
+                assert (problem["status"], "not heard" in problem["detail"]) == (503, True)
+            answer = await client.get("/v1/tenants/acme/events", params={"q": OWN})
+            assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (503, "log-unavailable")
+        await send(acme, "e1")
+        for stream in (one, other):
+            assert (await stream.event())["event.id"] == "e1"
 
 
 async def test_beginning_is_audited_and_going_on_is_not(acme: Site, client: httpx.AsyncClient) -> None:
