@@ -21,6 +21,7 @@ from services.events.live_tails import News
 from services.events.search import Question
 from services.events.tail import Tail, is_bare
 from services.platform import Platform
+from streams.errors import ControlError, QueryError
 from streams.scope import TenantScope
 
 router = APIRouter(tags=["events"])
@@ -62,7 +63,7 @@ async def tail(
     With `Accept: text/event-stream` the answer goes on as events arrive (`limit` is for pages). Each event has an `id`: a client that
     connects again with the last one as `Last-Event-ID`, as browsers do by themselves, goes on behind it, and gets every event once. An
     `id` without data moves on over what the question does not find. An event of the type `problem` tells what keeps the stream from
-    going on, as problem details; it tries on, unless the token has ended.
+    going on, as problem details; it tries on, unless the token has ended or the question can't be answered any more.
     """
     if _STREAM not in request.headers.get("accept", "").lower():
         now = running.now()
@@ -128,7 +129,7 @@ async def _frames(tail: Tail, begun: str, first: News, news: AsyncGenerator[News
                 # With a heartbeat, what was read and not found is passed over by the next connection, too.
                 for part in [format_sse_event(comment="heartbeat", id=tail.cursor())] if one is None else _written(tail, one):
                     yield part
-    except Refused as error:
+    except (Refused, QueryError, ControlError) as error:  # what no further attempt would mend
         yield _problem(error)
 
 

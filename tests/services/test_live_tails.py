@@ -18,7 +18,7 @@ from services.errors import Unauthenticated
 from services.events import live_tails, search
 from services.events.search import Question
 from services.events.slots import Slots
-from streams.errors import IndexUnavailable
+from streams.errors import ControlError, IndexUnavailable, QueryError
 from streams.query.tree import Query
 from streams.scope import TenantScope
 from streams.search_index import Entry, Hit, Written
@@ -360,6 +360,22 @@ async def test_a_log_that_is_not_heard_of_is_told_to_every_stream(
         await send(acme, "e1")
         for stream in (one, other):
             assert (await stream.event())["event.id"] == "e1"
+
+
+@pytest.mark.parametrize(("error", "status"), [(QueryError("too many words"), 400), (ControlError("of a later version"), 503)])
+async def test_a_stream_that_can_never_go_on_says_why_and_ends(
+    acme: Site, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+) -> None:
+    async def never(*_: Any, **__: Any) -> Any:
+        raise error
+
+    async with listening(client, q=OWN) as stream:
+        await stream.frame()
+        monkeypatch.setattr(acme.platform.index, "tail", never)
+        await send(acme, "e1")
+        problem = await stream.problem()
+        assert (problem["status"], problem["detail"]) == (status, str(error))
+        assert await stream.ended()
 
 
 async def test_beginning_is_audited_and_going_on_is_not(acme: Site, client: httpx.AsyncClient) -> None:
