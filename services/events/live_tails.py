@@ -61,7 +61,8 @@ class LiveTails:
     async def follow(self, tail: Tail, check: Callable[[], object]) -> AsyncGenerator[News, None]:
         """Reads the tail on, until the service stops. The first news come at once, though there may be no event yet.
 
-        Whoever is slow to ask for the next news is read nothing for meanwhile: at most one page is in memory.
+        Whoever is slow to ask for the next news is read nothing for meanwhile: at most one page is in memory, and none while
+        it waits for events.
 
         Args:
             tail: what to read on.
@@ -86,8 +87,10 @@ class LiveTails:
             else:
                 news = News(hits) if hits or told or not begun else None
                 told = ""
+                del hits
             if news is not None:
                 yield news
+                del news  # a page may have megabytes, and the wait for the next one may last for days
             begun = True
             if told:
                 await asyncio.sleep(_TROUBLE_SECONDS)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
+import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -226,6 +228,37 @@ async def test_a_silent_stream_beats_and_moves_on_over_what_it_does_not_find(
         while (beat := await stream.frame())["id"] == first:
             assert beat[""] == "heartbeat"
         assert "data" not in beat
+
+
+async def test_a_stream_that_waits_keeps_nothing_of_what_it_has_sent(
+    acme: Site, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_tail, "HEARTBEAT_SECONDS", 0.05)
+    tail = acme.platform.index.tail
+    pages: list[weakref.ref[Kept]] = []
+
+    class Kept(list[Hit]):
+        """A page that can be seen to be gone."""
+
+    async def watched(*args: Any, **kwargs: Any) -> Sequence[Hit]:
+        if not (hits := await tail(*args, **kwargs)):
+            return hits
+        page = Kept(hits)
+        pages.append(weakref.ref(page))
+        return page
+
+    monkeypatch.setattr(acme.platform.index, "tail", watched)
+    await send(acme, "before")
+    await acme.settled()
+    async with listening(client, q=OWN) as stream:
+        for expected in ("before", "later"):
+            assert (await stream.event())["event.id"] == expected
+            while (await stream.frame()).get("") != "heartbeat":
+                pass
+            gc.collect()
+            assert [page() for page in pages] == [None] * len(pages), "the first page and those after it are held in different places"
+            await send(acme, "later")
+    assert len(pages) >= 2
 
 
 async def test_a_wrong_question_is_answered_before_the_stream_begins(acme: Site, client: httpx.AsyncClient) -> None:
