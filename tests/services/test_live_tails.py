@@ -9,7 +9,7 @@ import random
 import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -18,12 +18,15 @@ from services.api import event_tail, streamed
 from services.api.app import application
 from services.errors import Unauthenticated
 from services.events import live_tails, search
-from services.events.search import Question
+from services.events.cursor import Seal
+from services.events.live_tails import LiveTails
+from services.events.search import Question, Search
 from services.events.slots import Slots
+from services.events.tail import Tail
 from streams.errors import ControlError, IndexUnavailable, QueryError
 from streams.query.tree import Query
 from streams.scope import TenantScope
-from streams.search_index import Entry, Hit, Written
+from streams.search_index import Entry, Hit, SearchIndex, Written
 from tests.platforms import Site
 from tests.processes import NDJSON, OWN, PATIENCE
 from tests.served import listening, served
@@ -458,6 +461,42 @@ async def test_a_client_that_takes_nothing_is_read_nothing_for_and_cut_off(acme:
     assert reads == 1, "one page, and nothing more while it is not taken"
     assert sent[-1]["more_body"], "it ends without the last part, which tells the client that something is missing"
     assert acme.platform.live_tails._slots.taken == 0
+
+
+class Elsewhere:
+    """A log that other tenants' events move on, by one position whenever it is asked; of this tenant there is one event."""
+
+    def __init__(self, ends: Sequence[int], own: int) -> None:
+        self._ends = iter(ends)
+        self._own = own
+        self.tails = LiveTails(cast("Search", self))
+
+    async def complete_up_to(self, _: TenantScope) -> int:
+        if (end := next(self._ends, None)) is None:
+            self.tails.close()
+            return 0
+        return end
+
+    async def tail(self, *_: object, after: int, upto: int, **__: object) -> Sequence[Hit]:
+        return [Hit(self._own, 0, b"{}")] if after < self._own <= upto else []
+
+
+async def test_a_tail_that_finds_nothing_looks_less_often_until_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_tails, "_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(live_tails, "_QUIET_SECONDS", 0.008)
+    log = Elsewhere([1, 2, 3, 4, 5, 6, 7, 7, 8], own=6)
+    pauses: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(log.tails, "_rest", rest)
+    scope = TenantScope("acme")
+    tail = Tail(cast("SearchIndex", log), scope, Question().query(0), now=0, place=0, seal=Seal(bytes(32), scope, ()))
+    async with asyncio.timeout(PATIENCE):
+        news = [one async for one in log.tails.follow(tail, lambda: None)]
+    assert [[hit.position for hit in one.hits] for one in news] == [[], [6]]
+    assert pauses == [0.001, 0.002, 0.004, 0.008, 0.008, 0.001, 0.001], "none behind what was found, or while the log stands still"
 
 
 async def test_a_service_that_stops_ends_its_streams(acme: Site, client: httpx.AsyncClient) -> None:
