@@ -22,6 +22,8 @@ from services.sample.load import load_sample
 from services.settings import Settings
 
 _SHOWN: Final = 6  # tenants in the greeting
+_UNTAKEN_MS: Final = 90_000
+"""How long a client may take nothing of what was sent to it. Then the system ends the connection: closing it would wait for the client."""
 
 
 def run(settings: Settings) -> None:
@@ -101,6 +103,8 @@ def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if sys.platform == "linux":  # where connections take it from the socket that listens
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNTAKEN_MS)
     try:
         listening.bind((settings.host, settings.port))
     except OSError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing
 from typing import Annotated, Any, Final
 
@@ -21,6 +21,7 @@ from services.events.live_tails import News
 from services.events.search import Question
 from services.events.tail import Tail, is_bare
 from services.platform import Platform
+from streams.errors import ControlError, QueryError
 from streams.scope import TenantScope
 
 router = APIRouter(tags=["events"])
@@ -62,7 +63,7 @@ async def tail(
     With `Accept: text/event-stream` the answer goes on as events arrive (`limit` is for pages). Each event has an `id`: a client that
     connects again with the last one as `Last-Event-ID`, as browsers do by themselves, goes on behind it, and gets every event once. An
     `id` without data moves on over what the question does not find. An event of the type `problem` tells what keeps the stream from
-    going on, as problem details; it tries on, unless the token has ended.
+    going on, as problem details; it tries on, unless the token has ended or the question can't be answered any more.
     """
     if _STREAM not in request.headers.get("accept", "").lower():
         now = running.now()
@@ -123,27 +124,29 @@ async def _frames(tail: Tail, begun: str, first: News, news: AsyncGenerator[News
     try:
         for part in _written(tail, first):
             yield part
+        del first  # see `LiveTails.follow`
         async with aclosing(_beating(news, HEARTBEAT_SECONDS)) as beating:
             async for one in beating:
                 # With a heartbeat, what was read and not found is passed over by the next connection, too.
                 for part in [format_sse_event(comment="heartbeat", id=tail.cursor())] if one is None else _written(tail, one):
                     yield part
-    except Refused as error:
+                del one
+    except (Refused, QueryError, ControlError) as error:  # what no further attempt would mend
         yield _problem(error)
 
 
-def _written(tail: Tail, news: News) -> list[bytes]:
-    """The news in parts of about `PART_BYTES`."""
+def _written(tail: Tail, news: News) -> Iterator[bytes]:
+    """The news in parts of about `PART_BYTES`, each made when it is asked for."""
     if news.trouble is not None:
-        return [_problem(news.trouble)]
-    parts: list[bytes] = []
+        yield _problem(news.trouble)
     part = bytearray()
     for hit in news.hits:
         part += format_sse_event(data_str=hit.document.decode(), id=tail.cursor(hit.position))
         if len(part) >= PART_BYTES:
-            parts.append(bytes(part))
+            yield bytes(part)
             part.clear()
-    return [*parts, bytes(part)] if part else parts
+    if part:
+        yield bytes(part)
 
 
 def _problem(error: Exception) -> bytes:
@@ -151,7 +154,7 @@ def _problem(error: Exception) -> bytes:
 
 
 async def _beating(news: AsyncGenerator[News, None], seconds: float) -> AsyncGenerator[News | None, None]:
-    """The news, and None whenever there have been none for so long."""
+    """The news, and None whenever there have been none for so long. While it waits it holds none."""
     coming = asyncio.create_task(_next(news))
     try:
         while True:
@@ -162,6 +165,7 @@ async def _beating(news: AsyncGenerator[News, None], seconds: float) -> AsyncGen
                 return
             else:
                 yield one
+                del one, done  # the last that hold it, with the task
                 coming = asyncio.create_task(_next(news))
     finally:
         coming.cancel()

@@ -15,7 +15,8 @@ from services.errors import Refused
 from streams.errors import StreamsError
 
 STALLED_SECONDS: Final = 60.0
-"""How long a client may take nothing at all. Then it is cut off: what it holds up may be wanted by others."""
+"""How long a client may take nothing at all. Then it is cut off: what it holds up may be wanted by others. Its connection stays until the
+system ends it, since closing waits for the client to take what was sent: see `services.server`."""
 PART_BYTES: Final = 64_000
 """Of one part of an answer, about: what a client must take within `STALLED_SECONDS`."""
 

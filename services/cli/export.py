@@ -6,6 +6,7 @@ import codecs
 import hashlib
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -101,11 +102,13 @@ def _print(body: Body, chosen: Format) -> None:
 
 def _save(body: Body, chosen: Format, output: Path) -> dict[str, Any]:
     """Writes the file, and answers what is told of it."""
-    unfinished = output.with_name(f"{output.name}.part")
+    unfinished: Path | None = None
     digest, size, lines = hashlib.sha256(), 0, 0
     try:
-        # For its owner alone: it has other people's names and addresses.
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        # New, under a name of its own, and for its owner alone: it has other people's names and addresses.
+        descriptor, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.", suffix=".part")
+        unfinished = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
             for part in _watched(body, chosen):
                 file.write(part)
                 digest.update(part)
@@ -117,7 +120,8 @@ def _save(body: Body, chosen: Format, output: Path) -> dict[str, Any]:
     except OSError as error:
         raise Invalid(f"{output} can't be written ({error.strerror})") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        if unfinished is not None:
+            unfinished.unlink(missing_ok=True)
     events = None if chosen not in _LINES else lines - (chosen is Format.CSV)
     return {
         "file": str(output),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -21,6 +21,8 @@ IN_ALL: Final = 500
 _PAGE: Final = 200
 """Events that are in memory for a client who does not take them."""
 _POLL_SECONDS: Final = 0.25
+_QUIET_SECONDS: Final = 2.0
+"""The longest pause of a tail that finds nothing, while others' events move the log on: each look is a search."""
 _TROUBLE_SECONDS: Final = 2.0
 
 
@@ -48,7 +50,7 @@ class LiveTails:
         self._search = search
         self._slots = Slots("live tails", per_tenant=PER_TENANT, in_all=IN_ALL)
         self._asked: dict[str, asyncio.Task[int]] = {}
-        self._closed = False
+        self._closing = asyncio.Event()
 
     def enter(self, scope: TenantScope) -> AbstractContextManager[None]:
         """A slot for a live tail of the tenant.
@@ -61,38 +63,50 @@ class LiveTails:
     async def follow(self, tail: Tail, check: Callable[[], object]) -> AsyncGenerator[News, None]:
         """Reads the tail on, until the service stops. The first news come at once, though there may be no event yet.
 
-        Whoever is slow to ask for the next news is read nothing for meanwhile: at most one page is in memory.
+        Whoever is slow to ask for the next news is read nothing for meanwhile: at most one page is in memory, and none while
+        it waits for events.
 
         Args:
             tail: what to read on.
-            check: called before every read; what it raises ends the tail. For one: the token may have been revoked.
+            check: called before each attempt, and before what was read is handed out, since reading takes its time; what it raises
+                ends the tail. For one: the token may have been revoked.
 
         Raises:
-            QueryError: the index can't answer the question; before any news.
+            QueryError: the index can't answer the question: before any news, or later, if the index has changed.
         """
-        upto, begun, told = tail.place, False, ""
-        while not self._closed:
+        upto, begun, told, quiet = tail.place, False, "", 0.0
+        while not self._closing.is_set():
             check()
             news: News | None = None
             try:
                 if upto <= tail.place:
                     upto = await self._complete_up_to(tail.scope, wait=begun)
+                moved = upto > tail.place
                 hits = await tail.read(upto, _PAGE)
+                check()
             except (SearchIndexError, LogError) as error:
                 news = News(trouble=error) if str(error) != told else None
                 told = str(error)
             else:
                 news = News(hits) if hits or told or not begun else None
                 told = ""
+                quiet = min(_QUIET_SECONDS, max(_POLL_SECONDS, 2 * quiet)) if moved and not hits else 0.0
+                del hits
             if news is not None:
                 yield news
+                del news  # a page may have megabytes, and the wait for the next one may last for days
             begun = True
-            if told:
-                await asyncio.sleep(_TROUBLE_SECONDS)
+            if pause := _TROUBLE_SECONDS if told else quiet:
+                await self._rest(pause)
 
     def close(self) -> None:
         """Ends all of them, within a moment: their clients go on elsewhere from where they are."""
-        self._closed = True
+        self._closing.set()
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
 
     async def _complete_up_to(self, scope: TenantScope, *, wait: bool) -> int:
         """The position up to which everything is found now, or, if it is to `wait`, in a moment, together with all who wait."""

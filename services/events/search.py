@@ -14,7 +14,7 @@ from services.events.cursor import Seal
 from services.events.export import Export
 from services.events.tail import LATEST, Tail, beginning, is_bare
 from streams import position as positions
-from streams.errors import QueryError
+from streams.errors import LogUnavailable, QueryError
 from streams.fields import BY_NAME, FIELDS
 from streams.processors.index import IndexProcessor
 from streams.query.parser import parse
@@ -25,6 +25,8 @@ from streams.search_index import Histogram, Hit, Place, SearchIndex, Sort, Value
 
 _INTERVAL: Final = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS: Final = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_HEARD_SECONDS: Final = 30.0
+"""Longer than the limits of the log's own questions, which tell better what is wrong; following it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +169,18 @@ class Search:
         """The position up to which everything is found by searches that begin now: what is indexed may not be visible yet.
 
         Questions that come together wait for the same refresh.
+
+        Raises:
+            LogUnavailable: the log does not tell it, or not in time.
         """
-        upto = await self._processor.indexed_up_to(scope)
+        try:
+            async with asyncio.timeout(_HEARD_SECONDS):
+                upto = await self._processor.indexed_up_to(scope)
+        except TimeoutError:
+            told = (
+                f"how far the log of tenant {scope.tenant!r} is indexed was not heard within {_HEARD_SECONDS:.0f} seconds; try again later"
+            )
+            raise LogUnavailable(told) from None
         async with self._refreshing[scope.tenant]:
             if self._visible.get(scope.tenant, positions.BEGINNING) < upto:
                 await self._index.refresh(scope)

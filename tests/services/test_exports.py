@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.api.app import application
+from services.cli import export as terminal
+from services.cli.client import Body
+from services.errors import Invalid
 from services.events import export, parquet_file
 from services.events.csv_file import CsvFile
 from services.events.slots import Slots
@@ -349,3 +352,53 @@ async def test_memory_stays_flat_however_long_an_export_is(tmp_path: Path, count
                 taken, used = await most(format=format_)
                 assert taken > 10 * count
                 assert used - before < room, f"{format_}: {(used - before) / 1e6:.0f} MB more for {taken / 1e6:.0f} MB"
+
+
+def saved(output: Path, parts: Iterator[bytes]) -> dict[str, Any]:
+    """What the terminal tells of an export that it has written."""
+    return terminal._save(Body({}, parts), terminal.Format.NDJSON, output)
+
+
+def test_two_exports_to_one_file_at_once_do_not_mix(tmp_path: Path) -> None:
+    output = tmp_path / "events.ndjson"
+
+    def slow() -> Iterator[bytes]:
+        yield b"1\n"
+        saved(output, iter([b"of another one\n"]))
+        assert output.read_bytes() == b"of another one\n"
+        yield b"2\n"
+
+    told = saved(output, slow())
+    assert output.read_bytes() == b"1\n2\n"
+    assert told["sha256"] == hashlib.sha256(b"1\n2\n").hexdigest()
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_an_export_is_written_to_a_new_file_for_its_owner_alone(tmp_path: Path) -> None:
+    output, theirs = tmp_path / "events.ndjson", tmp_path / "theirs"
+    theirs.write_bytes(b"theirs")
+    theirs.chmod(0o644)
+    for name in ("events.ndjson.part", ".events.ndjson.part"):
+        (tmp_path / name).symlink_to(theirs)
+    before = set(tmp_path.iterdir())
+
+    def watched() -> Iterator[bytes]:
+        [unfinished] = set(tmp_path.iterdir()) - before
+        assert unfinished.stat().st_mode & 0o777 == 0o600
+        yield b"1\n"
+
+    saved(output, watched())
+    assert (output.is_symlink(), output.stat().st_mode & 0o777) == (False, 0o600)
+    assert theirs.read_bytes() == b"theirs"
+
+
+def test_an_export_that_can_not_be_finished_leaves_nothing(tmp_path: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"1\n"
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(Invalid, match="No space left"):
+        saved(tmp_path / "events.ndjson", broken())
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(Invalid, match="No such file or directory"):
+        saved(tmp_path / "nowhere" / "events.ndjson", iter([]))

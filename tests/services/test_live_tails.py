@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
+import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from contextlib import aclosing
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from services.api import event_tail, streamed
 from services.api.app import application
-from services.events import live_tails
+from services.errors import Unauthenticated
+from services.events import live_tails, search
+from services.events.cursor import Seal
+from services.events.live_tails import LiveTails
+from services.events.search import Question, Search
 from services.events.slots import Slots
-from streams.errors import IndexUnavailable
+from services.events.tail import Tail
+from streams.errors import ControlError, IndexUnavailable, QueryError
 from streams.query.tree import Query
 from streams.scope import TenantScope
-from streams.search_index import Entry, Hit, Written
+from streams.search_index import Entry, Hit, SearchIndex, Written
 from tests.platforms import Site
 from tests.processes import NDJSON, OWN, PATIENCE
 from tests.served import listening, served
@@ -225,6 +233,37 @@ async def test_a_silent_stream_beats_and_moves_on_over_what_it_does_not_find(
         assert "data" not in beat
 
 
+async def test_a_stream_that_waits_keeps_nothing_of_what_it_has_sent(
+    acme: Site, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_tail, "HEARTBEAT_SECONDS", 0.05)
+    tail = acme.platform.index.tail
+    pages: list[weakref.ref[Kept]] = []
+
+    class Kept(list[Hit]):
+        """A page that can be seen to be gone."""
+
+    async def watched(*args: Any, **kwargs: Any) -> Sequence[Hit]:
+        if not (hits := await tail(*args, **kwargs)):
+            return hits
+        page = Kept(hits)
+        pages.append(weakref.ref(page))
+        return page
+
+    monkeypatch.setattr(acme.platform.index, "tail", watched)
+    await send(acme, "before")
+    await acme.settled()
+    async with listening(client, q=OWN) as stream:
+        for expected in ("before", "later"):
+            assert (await stream.event())["event.id"] == expected
+            while (await stream.frame()).get("") != "heartbeat":
+                pass
+            gc.collect()
+            assert [page() for page in pages] == [None] * len(pages), "the first page and those after it are held in different places"
+            await send(acme, "later")
+    assert len(pages) >= 2
+
+
 async def test_a_wrong_question_is_answered_before_the_stream_begins(acme: Site, client: httpx.AsyncClient) -> None:
     assert await status(client, q="user.nam:x") == (400, "invalid-query")
     assert await status(client, q=" OR ".join(f"user.name:u{n}*" for n in range(40))) == (400, "invalid-query")
@@ -310,6 +349,71 @@ async def test_a_stream_ends_with_its_token_and_its_tenant(acme: Site, client: h
         assert await stream.ended()
 
 
+@pytest.mark.parametrize("during", ["wait", "read"])
+async def test_nothing_is_handed_out_for_a_token_that_ends_while_it_is_read(
+    acme: Site, monkeypatch: pytest.MonkeyPatch, during: str
+) -> None:
+    await send(acme, "e1")
+    await acme.settled()
+    asked, ended = acme.platform.search, False
+    owner, name = (asked, "complete_up_to") if during == "wait" else (acme.platform.index, "tail")
+    real = getattr(owner, name)
+
+    async def ending(*args: Any, **kwargs: Any) -> Any:
+        nonlocal ended
+        ended = True
+        return await real(*args, **kwargs)
+
+    def check() -> None:
+        if ended:
+            raise Unauthenticated("it was revoked meanwhile")
+
+    following = await asked.tailing(TenantScope("acme"), Question(OWN), now=acme.platform.now(), after="")
+    monkeypatch.setattr(owner, name, ending)
+    async with aclosing(acme.platform.live_tails.follow(following, check)) as news:
+        with pytest.raises(Unauthenticated):
+            await anext(news)
+
+
+async def test_a_log_that_is_not_heard_of_is_told_to_every_stream(
+    acme: Site, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_tails, "_TROUBLE_SECONDS", 0.05)
+
+    async def hang(*_: Any) -> int:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with listening(client, q=OWN) as one, listening(client, q=OWN) as other:
+        with monkeypatch.context() as patched:
+            patched.setattr(search, "_HEARD_SECONDS", 0.05)
+            patched.setattr(acme.platform.processor, "indexed_up_to", hang)
+            for stream in (one, other):
+                problem = await stream.problem()
+                assert (problem["status"], "not heard" in problem["detail"]) == (503, True)
+            answer = await client.get("/v1/tenants/acme/events", params={"q": OWN})
+            assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (503, "log-unavailable")
+        await send(acme, "e1")
+        for stream in (one, other):
+            assert (await stream.event())["event.id"] == "e1"
+
+
+@pytest.mark.parametrize(("error", "status"), [(QueryError("too many words"), 400), (ControlError("of a later version"), 503)])
+async def test_a_stream_that_can_never_go_on_says_why_and_ends(
+    acme: Site, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+) -> None:
+    async def never(*_: Any, **__: Any) -> Any:
+        raise error
+
+    async with listening(client, q=OWN) as stream:
+        await stream.frame()
+        monkeypatch.setattr(acme.platform.index, "tail", never)
+        await send(acme, "e1")
+        problem = await stream.problem()
+        assert (problem["status"], problem["detail"]) == (status, str(error))
+        assert await stream.ended()
+
+
 async def test_beginning_is_audited_and_going_on_is_not(acme: Site, client: httpx.AsyncClient) -> None:
     async with listening(client, q=OWN, after="latest") as stream:
         await stream.frame()
@@ -357,6 +461,42 @@ async def test_a_client_that_takes_nothing_is_read_nothing_for_and_cut_off(acme:
     assert reads == 1, "one page, and nothing more while it is not taken"
     assert sent[-1]["more_body"], "it ends without the last part, which tells the client that something is missing"
     assert acme.platform.live_tails._slots.taken == 0
+
+
+class Elsewhere:
+    """A log that other tenants' events move on, by one position whenever it is asked; of this tenant there is one event."""
+
+    def __init__(self, ends: Sequence[int], own: int) -> None:
+        self._ends = iter(ends)
+        self._own = own
+        self.tails = LiveTails(cast("Search", self))
+
+    async def complete_up_to(self, _: TenantScope) -> int:
+        if (end := next(self._ends, None)) is None:
+            self.tails.close()
+            return 0
+        return end
+
+    async def tail(self, *_: object, after: int, upto: int, **__: object) -> Sequence[Hit]:
+        return [Hit(self._own, 0, b"{}")] if after < self._own <= upto else []
+
+
+async def test_a_tail_that_finds_nothing_looks_less_often_until_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_tails, "_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(live_tails, "_QUIET_SECONDS", 0.008)
+    log = Elsewhere([1, 2, 3, 4, 5, 6, 7, 7, 8], own=6)
+    pauses: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(log.tails, "_rest", rest)
+    scope = TenantScope("acme")
+    tail = Tail(cast("SearchIndex", log), scope, Question().query(0), now=0, place=0, seal=Seal(bytes(32), scope, ()))
+    async with asyncio.timeout(PATIENCE):
+        news = [one async for one in log.tails.follow(tail, lambda: None)]
+    assert [[hit.position for hit in one.hits] for one in news] == [[], [6]]
+    assert pauses == [0.001, 0.002, 0.004, 0.008, 0.008, 0.001, 0.001], "none behind what was found, or while the log stands still"
 
 
 async def test_a_service_that_stops_ends_its_streams(acme: Site, client: httpx.AsyncClient) -> None:
