@@ -138,9 +138,10 @@ def _takes_over_at(ring: Ring, key: Key, left_at: int, now: int) -> int | None:
 def _latest_expiry(key: Key, policy: Policy, now: int) -> int | None:
     if key.activated_at is None:
         return None
-    if key.publish_until is not None:
+    if key.publish_until is not None and key.publish_until > key.foreign_until:
         return key.publish_until
-    signed_until = now if key.compromised_at is None else key.compromised_at
+    # Else it is published for longer, or was, only for tokens from elsewhere.
+    signed_until = min((time for time in (key.deactivated_at, key.compromised_at) if time is not None), default=now)
     return signed_until + policy.kept(key.token_lifetime)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from keyvault.due import Action, Activate, Compromise, Destroy, Discard, Prepare, due, room
+from keyvault.due import Action, Activate, Compromise, Destroy, Discard, Prepare, due, freed, room
 from keyvault.durations import render_duration
 from keyvault.errors import InvalidPolicy, NotYetDue, ReasonMissing, TooManyPublishedKeys, WrongState
 from keyvault.key import Key, KeyState
@@ -59,7 +59,7 @@ def rotate(
             return _activation(ring, policy, now, standby, reason)
         return Plan(at=at, policy=policy, outcome=Outcome.WAITING, kid=standby.kid)
     replaces = standby.kid if standby is not None else None
-    if room(ring, policy, now) + (replaces is not None) < 1:
+    if room(ring, policy, now) + freed(standby, now) < 1:
         raise TooManyPublishedKeys(len(ring.published(now)), policy.max_published_keys, ring.next_change(now))
     takeover = ring.takeover_from is not None
     if not activate:

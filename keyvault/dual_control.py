@@ -44,10 +44,11 @@ def planned(ring: Ring, now: int, order: Order) -> Plan:
             assert_never(order)
 
 
-def decide(ring: Ring, now: int, order: Order, *, by: str, identifier: str) -> Plan:
+def decide(ring: Ring, now: int, order: Order, *, by: str, identifier: str, asker_is_left: Callable[[Approval], bool]) -> Plan:
     """What the order comes to: it is carried out, or asked for (`pending`) if the policy wants a second person.
 
-    Whoever asks for what is pending already is answered with that, and it counts as no approval: that is said on purpose.
+    Whoever asks for what is pending already is answered with that, and it counts as no approval: that is said on purpose. But nobody can
+    approve what was asked for by a token that is no longer valid, so then it is withdrawn and asked for anew: nobody waits for the dead.
 
     Args:
         ring: the current one.
@@ -55,6 +56,7 @@ def decide(ring: Ring, now: int, order: Order, *, by: str, identifier: str) -> P
         order: what is asked for.
         by: the principal that asks.
         identifier: of the approval, if it takes one.
+        asker_is_left: whether the principal that asked for an approval can still ask for anything.
 
     Raises:
         TooManyApprovals: this principal has asked for too much that is still pending.
@@ -65,12 +67,15 @@ def decide(ring: Ring, now: int, order: Order, *, by: str, identifier: str) -> P
         return plan
     pending = Plan(at=plan.at, policy=ring.policy, outcome=Outcome.PENDING, kid=plan.kid, warning=plan.warning, approval=identifier)
     known = ring.approvals.last(order)
+    dead: tuple[ApprovalWithdrawn, ...] = ()
     if known is not None and known.state(plan.at) is ApprovalState.PENDING:
-        return replace(pending, approval=known.id)
+        if asker_is_left(known):
+            return replace(pending, approval=known.id)
+        dead = (ApprovalWithdrawn(at=plan.at, id=known.id, withdrawn_by=by, reason="the token that asked is no longer valid"),)
     if sum(approval.asked_by == by for approval in ring.approvals.pending(plan.at)) >= _MOST_PENDING:
         raise TooManyApprovals(f"{_MOST_PENDING} approvals that {by} asked for are pending; have them approved, or withdraw some")
     until = plan.at + ring.policy.approval_window
-    return replace(pending, first=(ApprovalRequested(at=plan.at, id=identifier, order=order, asked_by=by, until=until),))
+    return replace(pending, first=(*dead, ApprovalRequested(at=plan.at, id=identifier, order=order, asked_by=by, until=until)))
 
 
 def again(ring: Ring, now: int, order: Order) -> tuple[Outcome, Approval | None]:

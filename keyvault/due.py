@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from keyvault.algorithms import Algorithm
 from keyvault.jwk import PublicJwk
-from keyvault.key import KeyState
+from keyvault.key import Key, KeyState
 from keyvault.policy import Policy
 from keyvault.readiness import safe_at
 from keyvault.ring import Ring
@@ -133,6 +133,11 @@ def room(ring: Ring, policy: Policy, now: int) -> int:
     return policy.max_published_keys - len(ring.published(now))
 
 
+def freed(standby: Key | None, now: int) -> int:
+    """How much room it makes to withdraw this standby: none if tokens that were signed with it elsewhere are still valid."""
+    return int(standby is not None and standby.foreign_until <= now)
+
+
 def due(ring: Ring, policy: Policy, now: int) -> list[Action]:
     """What the ring needs now, in order.
 
@@ -140,7 +145,8 @@ def due(ring: Ring, policy: Policy, now: int) -> list[Action]:
     can activate it any more.
 
     - No active key (a new ring, or a compromise while the key store was away): the standby signs, or else a new key.
-    - A standby of another algorithm than the policy's is replaced; it never signed, so nobody misses it.
+    - A standby of another algorithm than the policy's is replaced; it never signed here, so nobody misses it. One with valid tokens from
+      elsewhere stays published, so its successor waits for room.
     - A standby whose time has come is activated.
     - Without a standby, one is prepared, as soon as there is room for it under `max_published_keys`.
     - A deactivated key is destroyed when its last token has expired, if the key store has it.
@@ -154,7 +160,8 @@ def due(ring: Ring, policy: Policy, now: int) -> list[Action]:
         actions.append(Prepare(ordinal, policy.algorithm, activate=True))
         ordinal, takeover_from, space = ordinal + 1, None, space - 1
     elif standby is not None and ring.active is not None and standby.algorithm is not policy.algorithm:
-        actions.append(Prepare(ordinal, policy.algorithm, emergency=takeover_from is not None, replaces=standby.kid))
+        if freed(standby, now) or space > 0:
+            actions.append(Prepare(ordinal, policy.algorithm, emergency=takeover_from is not None, replaces=standby.kid))
     elif standby is not None and (when := activates_at(ring, policy)) is not None and (ring.active is None or when <= now):
         actions.append(Activate(standby.kid))
         takeover_from = None if takeover_from is not None and standby.ordinal >= takeover_from else takeover_from
@@ -172,5 +179,6 @@ def next_due(ring: Ring, policy: Policy, now: int) -> int | None:
         return now
     times = {key.publish_until for key in ring.keys if key.state is KeyState.DEACTIVATED and key.published(now)}
     times |= {activates_at(ring, policy), *(left.due_at(policy.clock_skew) for left in ring.leftovers)}
+    times |= {ring.standby.foreign_until} if ring.standby is not None else set()
     # A key that only leaves the JWKS makes something due only if somebody waits for its room.
     return next((time for time in sorted(time for time in times if time is not None) if due(ring, policy, time)), None)

@@ -63,6 +63,8 @@ class KeyActivated(_Event, frozen=True, kw_only=True, tag="key_activated"):
 class KeyDeactivated(_Event, frozen=True, kw_only=True, tag="key_deactivated"):
     """The key signs no more. A standby that never signed is withdrawn with this, too: then `publish_until` is `at`.
 
+    Only an imported one stays published for its tokens from elsewhere.
+
     Attributes:
         publish_until: when its last token has expired everywhere.
     """
@@ -87,7 +89,7 @@ class KeyDestroyed(_Event, frozen=True, kw_only=True, tag="key_destroyed"):
 class KeyImported(_Event, frozen=True, kw_only=True, tag="key_imported"):
     """A key that was made elsewhere is published from `at` on, so that its tokens verify. It does not sign here.
 
-    It may come again for the same key: `publish_until` is put off, never brought forward.
+    It may come again for the same key, though that may sign here by now: `publish_until` is put off, never brought forward.
 
     Attributes:
         jwk: with the `kid` that it had.

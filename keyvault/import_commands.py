@@ -27,6 +27,8 @@ INTERRUPTED: Final = 7 * DAY
 def publish(ring: Ring, policy: Policy, now: int, keys: Sequence[PublicJwk], publish_until: int, *, private: bool = False) -> Plan:
     """Publish these keys until then, all or none of them. Saying it again changes nothing, or puts `publish_until` off.
 
+    A key that was adopted since then stays published that long, too, however soon its turn here ends.
+
     Args:
         ring: the current one, like `policy`.
         policy: see `ring`.
@@ -137,8 +139,10 @@ def _known(ring: Ring, jwk: PublicJwk) -> Key | None:
 
 
 def _changes(known: Key, publish_until: int, now: int, *, private: bool) -> bool:
-    if not known.imported or known.state is not KeyState.DEACTIVATED:
+    if not known.imported:
         return False
     if private:
-        return not known.stored or not known.published(now)
-    return publish_until > (known.publish_until or 0)
+        return known.state is KeyState.DEACTIVATED and (not known.stored or not known.published(now))
+    if known.publish_until is None:  # it is the standby, or signs: what counts is how long it stays after that
+        return publish_until > known.foreign_until
+    return publish_until > min(known.publish_until, known.foreign_until)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from keyvault.errors import BrokenHistory
 from keyvault.events import KeyAdopted, KeyImported
 from keyvault.key import Key, KeyState
+
+_IMPORTABLE: Final = frozenset({KeyState.DEACTIVATED, KeyState.PRE_ACTIVATION, KeyState.ACTIVE})
 
 
 def after(keys: tuple[Key, ...], event: KeyImported | KeyAdopted) -> tuple[Key, ...]:
@@ -32,11 +35,14 @@ def _published(known: Key | None, event: KeyImported) -> Key:
             deactivated_at=event.at,
             publish_until=event.publish_until,
             stored=event.private,
+            foreign_until=0 if event.private else event.publish_until,
         )
-    if not known.imported or known.state is not KeyState.DEACTIVATED or known.jwk != event.jwk:
+    if not known.imported or known.state not in _IMPORTABLE or known.jwk != event.jwk:
         raise BrokenHistory(f"key {event.kid!r} is {known.state}, or another one, which KeyImported can't follow")
-    until = max(event.publish_until, known.publish_until or 0)
-    return replace(known, publish_until=until, stored=known.stored or event.private)
+    foreign = known.foreign_until if event.private else max(known.foreign_until, event.publish_until)
+    # A key that signs here, or is about to, stays published anyway: its end is asked for once it is deactivated.
+    until = max(event.publish_until, known.publish_until or 0) if known.state is KeyState.DEACTIVATED else None
+    return replace(known, publish_until=until, stored=known.stored or event.private, foreign_until=foreign)
 
 
 def _adopted(key: Key | None, event: KeyAdopted) -> Key:

@@ -37,6 +37,7 @@ class Key:
         compromise_reason: what the one who reported it said.
         stored: the key store has its private half, or may have. Not so for an imported key of which only the public half came.
         known_since: since when relying parties could have fetched an imported key elsewhere, or None.
+        foreign_until: until when tokens that were signed with it elsewhere may be valid; 0: nobody said that there are any.
     """
 
     kid: str
@@ -56,6 +57,7 @@ class Key:
     destroyed_at: int | None = None
     stored: bool = True
     known_since: int | None = None
+    foreign_until: int = 0
 
     @property
     def imported(self) -> bool:

@@ -161,6 +161,9 @@ class Plan:
         yield KeyActivated(at=self.at, kid=kid, token_lifetime=self.policy.max_token_lifetime, forced=forced, wave=wave)
 
     def _deactivate(self, key: Key) -> KeyDeactivated:
-        """Its tokens live for the longest lifetime allowed while it was active; a standby has none, so it leaves at once."""
+        """Its tokens live for the longest lifetime allowed while it was active, and those from elsewhere for as long as its import said.
+
+        A standby that was made here has none, so it leaves at once.
+        """
         kept = self.policy.kept(key.token_lifetime) if key.state is KeyState.ACTIVE else 0
-        return KeyDeactivated(at=self.at, kid=key.kid, publish_until=self.at + kept)
+        return KeyDeactivated(at=self.at, kid=key.kid, publish_until=max(self.at + kept, key.foreign_until))

@@ -81,7 +81,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         await ensure_operator(control, tokens, settings.operator_token_file, now_ms())
 
         counter = UsageCounter(secret_of_subjects(installation.cursor_key), now_ms)
-        custodian = Custodian(log, control, rings, seen, tenants, store, now_ms, counter)
+        custodian = Custodian(log, control, rings, seen, tenants, tokens, store, now_ms, counter)
         processor = IndexProcessor(log, index, backlogs, exists=tenants.exists, pooled=tenants.pooled)
         catch_up = CatchUp(log, index, processor, backlogs, alone=alone(settings))
         runner = Runner(log, (Router(sources.map, tenants.exists), AuditProcessor(), processor))

@@ -10,7 +10,7 @@ from keyvault.errors import ApprovalClosed
 from keyvault.orders import CompromiseKey, DestroyKey, Order
 from keyvault.plan import Outcome, Plan
 from keyvault.ring import Ring
-from services.access.persons import same_person
+from services.access.persons import is_left, same_person
 from services.access.principal import Principal
 from services.access.scopes import Scope
 from services.access.tokens import Tokens
@@ -58,7 +58,7 @@ class ApprovalCommands:
             approval = ring.approvals.find(identifier)
             _check_scope(approval.order, by)
             planned = dual_control.approve(ring, now, identifier, by=by.id, same_person=partial(same_person, self._tokens))
-            if not self._asker_is_left(approval, now):
+            if not is_left(self._tokens, approval.asked_by, now):
                 gone = f"was asked for by {approval.asked_by}, whose token was revoked or has expired; withdraw it, and ask anew"
                 raise ApprovalClosed(f"approval {identifier!r} {gone}")
             return planned
@@ -96,13 +96,9 @@ class ApprovalCommands:
             return f"Approving it takes a token with the scope {scope_of(approval.order).value}."
         if same_person(self._tokens, approval.asked_by, by.id):
             return "You asked for it, or your token and the one that did are of one person: somebody else has to approve."
-        if not self._asker_is_left(approval, now):
+        if not is_left(self._tokens, approval.asked_by, now):
             return "The token that asked for it was revoked or has expired: withdraw it, and ask anew."
         return None
-
-    def _asker_is_left(self, approval: Approval, now: int) -> bool:
-        """Whoever asked must still be somebody: else a token that was stolen, noticed and revoked would have its last wish fulfilled."""
-        return self._tokens.by_id(approval.asked_by.partition(":")[2], now) is not None
 
 
 def _check_scope(order: Order, by: Principal) -> None:

@@ -23,6 +23,8 @@ from keyvault.plan import Outcome, Plan
 from keyvault.policy import Policy
 from keyvault.ring import Ring
 from keyvault.signing import SignedToken, sign_tokens
+from services.access.persons import is_left
+from services.access.tokens import Tokens
 from services.errors import Invalid, Reused
 from services.keys.rings import Rings, control_event, key_event
 from services.keys.usage import UsageCounter
@@ -97,6 +99,7 @@ class Custodian:
         rings: Rings,
         seen: Commands,
         tenants: Tenants,
+        tokens: Tokens,
         store: KeyStore,
         now: Callable[[], int],
         usage: UsageCounter | None = None,
@@ -106,6 +109,7 @@ class Custodian:
         self._rings = rings
         self._seen = seen
         self._tenants = tenants
+        self._tokens = tokens
         self._keeper = Keeper(store, now=now)
         self._store = store
         self._now = now
@@ -232,6 +236,9 @@ class Custodian:
         identifier = f"a{secrets.token_hex(8)}"
 
         def plan(ring: Ring, now: int) -> Plan:
-            return dual_control.decide(ring, now, order, by=by, identifier=identifier)
+            def asker_is_left(approval: Approval) -> bool:
+                return is_left(self._tokens, approval.asked_by, now)
+
+            return dual_control.decide(ring, now, order, by=by, identifier=identifier, asker_is_left=asker_is_left)
 
         return await self.carry_out(scope, plan, by=by, command=command, fingerprint=fingerprint, order=order)

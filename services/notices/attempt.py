@@ -52,7 +52,7 @@ class Trouble(StrEnum):
     NOT_SIGNED = "not_signed"
     """The token could not be signed: our trouble."""
     INTERRUPTED = "interrupted"
-    """The service was stopped meanwhile: our trouble, too."""
+    """The service was stopped meanwhile, or the relying party has another webhook by now: our trouble, too."""
     NO_WEBHOOK = "no_webhook"
     """The relying party wants no notices any more."""
     TOO_MANY = "too_many"

@@ -144,11 +144,12 @@ class Courier:
             line = self._notices.line(tenant, name)
             if line is None or line.webhook is None:
                 break  # nobody is to be told any more
-            attempt, left = await self._sent(scope, name, line.webhook, notice), left - 1
+            webhook = line.webhook
+            attempt, left = await self._sent(scope, name, webhook, notice), left - 1
             if attempt.trouble is not None:
                 trouble = {"error": attempt.trouble, "status": attempt.status}
                 _log.warning("notice_failed", tenant=tenant, relying_party=name, kid=notice.kid, **trouble)
-            notice = await self._record(tenant, name, notice, attempt, more=left > 0)
+            notice = await self._record(tenant, name, webhook, notice, attempt, more=left > 0)
         return True
 
     async def _claim(self, tenant: str, name: str) -> Notice | None:
@@ -181,8 +182,11 @@ class Courier:
         finally:
             self._sending.discard(sending)
 
-    async def _record(self, tenant: str, name: str, notice: Notice, attempt: Attempt, *, more: bool) -> Notice | None:
-        """What became of the notice; with it, if `more` may be sent and it was taken, the next one is claimed, which is the answer."""
+    async def _record(self, tenant: str, name: str, webhook: str, notice: Notice, sent: Attempt, *, more: bool) -> Notice | None:
+        """What became of the notice; with it, if `more` may be sent and it was taken, the next one is claimed, which is the answer.
+
+        What a `webhook` says that the relying party has no more counts for nothing: the new one has not been told.
+        """
         claimed: Notice | None = None
 
         def decide() -> Sequence[ControlEvent]:
@@ -191,6 +195,7 @@ class Courier:
             line = self._notices.line(tenant, name)
             if line is None or line.head is None or line.head.id != notice.id:
                 return []  # done by another node, or nobody is to be told any more
+            attempt = sent if line.webhook == webhook else Attempt(Trouble.INTERRUPTED)
             if line.head.attempts != notice.attempts and attempt.trouble is not None:
                 return []  # another node is at it, since this one took longer than its lease
             events = [record(notice, name, attempt, now, self._chance())]

@@ -22,7 +22,7 @@ class Line:
 
     Attributes:
         webhook: where they are sent; None if it wants none.
-        failing: whether the last attempt failed.
+        failing: whether the last attempt failed that was not interrupted.
     """
 
     webhook: str | None = None
@@ -77,7 +77,8 @@ class Line:
             return
         seen = replace(head, claimed_until=0, error=data.get("error"), status=data.get("status"))
         if event.type == "notice_failed":
-            self.waiting[0], self.failing = replace(seen, next_at=data["next_at"]), True
+            self.waiting[0] = replace(seen, next_at=data["next_at"])
+            self.failing = self.failing or data["error"] != Trouble.INTERRUPTED
             return
         delivered = event.type == "notice_delivered"
         self.failing = not delivered

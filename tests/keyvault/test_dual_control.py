@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -45,8 +46,8 @@ def guarded(policy: Policy = ALL) -> History:
     return history
 
 
-def ask(history: History, order: Order, *, by: str = ADA, now: int = NOW, identifier: str = "a1") -> Plan:
-    plan = decide(history.ring, now, order, by=by, identifier=identifier)
+def ask(history: History, order: Order, *, by: str = ADA, now: int = NOW, identifier: str = "a1", gone: Collection[str] = ()) -> Plan:
+    plan = decide(history.ring, now, order, by=by, identifier=identifier, asker_is_left=lambda asked: asked.asked_by not in gone)
     history.carry_out(plan)
     return plan
 
@@ -205,6 +206,17 @@ def test_what_was_withdrawn_can_not_be_given() -> None:
     assert ask(history, CompromiseKey(kid=FIRST, reason=WHY), identifier="a2").approval == "a2"
 
 
+def test_what_a_token_asked_for_that_is_gone_is_asked_for_anew() -> None:
+    history = guarded()
+    ask(history, CompromiseKey(kid=FIRST, reason="no reason"), by=LINUS)
+    assert ask(history, CompromiseKey(kid=FIRST, reason=WHY), identifier="a2").approval == "a1", "while there is somebody who asked"
+    asked = ask(history, CompromiseKey(kid=FIRST, reason=WHY), identifier="a2", gone=[LINUS])
+    assert (asked.outcome, asked.approval) == (Outcome.PENDING, "a2")
+    assert state(history) is ApprovalState.WITHDRAWN
+    assert history.ring.approvals.find("a1").why == "the token that asked is no longer valid"
+    assert give(history, identifier="a2").outcome is Outcome.COMPROMISED
+
+
 def test_an_unknown_approval() -> None:
     with pytest.raises(UnknownApproval, match="'a9'"):
         give(guarded(), identifier="a9")
@@ -216,7 +228,7 @@ def test_it_is_carried_out_on_the_ring_of_then() -> None:
     history = guarded()
     ask(history, CompromiseKey(kid=FIRST, reason=WHY), now=NOW)
     history.append([PolicyChanged(at=NOW, policy=with_policy(dual_control=(Guard.COMPROMISE,), approval_window=DAY))])
-    history.carry_out(decide(history.ring, NOW + 1, CompromiseKey(kid=SECOND, reason=WHY), by=ADA, identifier="a2"))
+    ask(history, CompromiseKey(kid=SECOND, reason=WHY), now=NOW + 1, identifier="a2")
     give(history, now=NOW + 2, identifier="a2")  # the standby is another one now
     give(history, now=NOW + 3)
     assert history.ring.active is not None

@@ -119,7 +119,7 @@ class TwoPeople(RuleBasedStateMachine):
     def order(self, order: Order, by: str) -> None:
         self.count += 1
         try:
-            plan = decide(self.ring, self.now, order, by=by, identifier=f"a{self.count}")
+            plan = decide(self.ring, self.now, order, by=by, identifier=f"a{self.count}", asker_is_left=lambda _: True)
         except RingError:
             return
         self.carry_out(plan, {person(by)}, destroying=isinstance(order, DestroyKey))

@@ -296,7 +296,7 @@ def test_a_ring_with_imports_is_folded_from_its_json() -> None:
     history = imported(1, 2, private=True)
     history.carry_out(adopt(history.ring, POLICY, NOW, "idp-1", known_since=NOW - 26 * HOUR))
     assert Ring.fold(events.decode(json.loads(json.dumps(events.encode(event)))) for event in history.events) == history.ring
-    assert import_commands.publish(history.ring, POLICY, NOW, [foreign(1)], UNTIL).outcome is Outcome.UNCHANGED
+    assert import_commands.publish(history.ring, POLICY, NOW, [foreign(1)], UNTIL, private=True).outcome is Outcome.UNCHANGED
 
 
 def replace_kid(key: PublicJwk, kid: str) -> PublicJwk:

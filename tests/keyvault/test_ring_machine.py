@@ -59,6 +59,7 @@ class RingMachine(RuleBasedStateMachine):
         self.latest = NOW  # the clock of a node may jump back; time itself does not
         self.away = False
         self.tokens: list[tuple[str, int, int]] = []  # kid, signed at, expires at
+        self.foreign: dict[str, int] = {}  # kid, and until when tokens from elsewhere are to verify
         self.snapshots: dict[int, Jwks] = {}
         self.orphaned = False  # the active key was compromised while the store was away
         self.change_policy(POLICY)
@@ -138,6 +139,8 @@ class RingMachine(RuleBasedStateMachine):
             assert self.ring.find(jwk.kid).compromised_at is not None or self.ring.find(jwk.kid).destroyed_at is not None
             return
         self.carry_out(plan)
+        if not private:
+            self.foreign[jwk.kid] = max(self.foreign.get(jwk.kid, 0), self.now + step)
         assert self.ring.jwks(self.now).find(jwk.kid) == jwk or self.ring.find(jwk.kid).activated_at is not None
 
     @rule(jwk=st.sampled_from(FOREIGN), known=st.sampled_from([None, *STEPS]), activate=st.booleans())
@@ -253,6 +256,8 @@ class RingMachine(RuleBasedStateMachine):
         for kid, _, expires_at in self.tokens:
             if self.latest < expires_at and self.ring.find(kid).compromised_at is None:
                 assert jwks.find(kid) is not None
+        for kid, until in self.foreign.items():
+            assert until <= self.latest or self.ring.find(kid).compromised_at is not None or jwks.find(kid) is not None
 
     @invariant()
     def no_compromised_or_destroyed_key_is_published(self) -> None:

@@ -174,7 +174,7 @@ async def node(log: EventLog, store: KeyStore, *, clock: Callable[[], int] = now
         clockwork = Clockwork()
         clockwork.start()
         stack.callback(clockwork.stop)
-        custodian = Custodian(log, control, rings, seen, tenants, store, clock)
+        custodian = Custodian(log, control, rings, seen, tenants, tokens, store, clock)
         scheduler = RotationScheduler(tenants, rings, custodian, clockwork, clock)
         if schedules:
             scheduler.start()

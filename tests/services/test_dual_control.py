@@ -213,6 +213,21 @@ async def test_what_a_stolen_token_asked_for_is_not_done_once_it_was_revoked(acm
     assert await kids(acme) == [active, standby]
 
 
+async def test_what_a_revoked_token_asked_for_does_not_stand_in_for_those_who_are_left(acme: Site) -> None:
+    mallory, ada, grace = await person(acme, "mallory"), await person(acme, "ada"), await person(acme, "grace")
+    active, standby = await kids(acme)
+    dead = await ask(mallory, f"{active}/compromise", WHY)
+    assert (await ask(ada, f"{active}/compromise", WHY))["id"] == dead["id"], "while mallory is somebody"
+    assert (await acme.operator.delete(f"/v1/tenants/acme/tokens/{dead['asked_by'].removeprefix('token:')}")).status_code == 204
+    asked = await ask(ada, f"{active}/compromise", WHY)
+    assert asked["id"] != dead["id"]
+    assert (await ada.get(f"{KEYS}/approvals/{dead['id']}")).json()["state"] == "withdrawn"
+    assert (await grace.post(asked["approve"])).status_code == 200
+    published = await kids(acme)
+    assert active not in published
+    assert standby in published
+
+
 async def test_approving_takes_the_scope_that_asking_takes(acme: Site) -> None:
     ada = await person(acme, "ada")
     rotator, revoker = await person(acme, "rotator", "keys:rotate"), await person(acme, "revoker", "keys:revoke")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from structlog.testing import capture_logs
 from streams.event_log import NewRecord, Record
 from tests.platforms import Site, site
 from tests.services.notices.parties import ROTATED, compromise, failed, register, remove, rotate, settled, verify
-from tests.services.notices.receiver import Receiver
+from tests.services.notices.receiver import Receiver, answer
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -61,6 +62,27 @@ async def test_who_has_no_webhook_then_is_not_told(here: Site, receiver: Receive
         assert len(await settled(here, name, 3)) == 3
         assert len(receiver.on_path(f"/{name}")) == 3
     assert receiver.on_path("/gone") == []
+
+
+@pytest.mark.parametrize("status", [202, 500])
+async def test_what_is_under_way_to_a_webhook_that_is_changed_is_told_to_the_new_one(here: Site, receiver: Receiver, status: int) -> None:
+    go_on = asyncio.Event()
+
+    async def late(writer: asyncio.StreamWriter) -> None:
+        await go_on.wait()
+        await answer(status)(writer)
+
+    receiver.on("/old", late)
+    await register(here, "web", receiver.url("/old"))
+    await rotate(here)
+    await receiver.has(1, "/old")
+    await register(here, "web", receiver.url("/new"))
+    go_on.set()
+    told = await settled(here, "web", 3)
+    assert [one.event for one in receiver.on_path("/new")] == ROTATED
+    assert len(receiver.on_path("/old")) == 1
+    assert [one["attempts"] for one in told] == [2, 1, 1]
+    assert {one["state"] for one in told} == {"delivered"}
 
 
 async def test_each_tenant_tells_its_own(here: Site, receiver: Receiver) -> None:
