@@ -302,7 +302,8 @@ async def test_the_same_request_again_is_the_same_approval(acme: Site) -> None:
     active, _ = await kids(acme)
     once = {"Idempotency-Key": "once"}
     asked = await ask(ada, f"{active}/compromise", WHY, **once)
-    assert await ask(ada, f"{active}/compromise", WHY, **once) == asked
+    again = await ask(ada, f"{active}/compromise", WHY, **once)
+    assert {**again, "blast_radius": None} == {**asked, "blast_radius": None}, "that one is of now"
     assert (await ask(grace, f"{active}/compromise", WHY))["id"] == asked["id"]
     await refused(await ada.post(f"{KEYS}/rotate", json={"activate": True, **WHY}, headers=once), 422, "idempotency-key-reused")
     for outcome in ("compromised", "unchanged"):
