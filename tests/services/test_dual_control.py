@@ -306,8 +306,7 @@ async def test_the_same_request_again_is_the_same_approval(acme: Site) -> None:
     once = {"Idempotency-Key": "once"}
     asked = await ask(ada, f"{active}/compromise", WHY, **once)
     again = await ask(ada, f"{active}/compromise", WHY, **once)
-    asked["blast_radius"] = again["blast_radius"]  # of two moments
-    assert again == asked
+    assert {**again, "blast_radius": None} == {**asked, "blast_radius": None}, "that one is of now"
     assert (await ask(grace, f"{active}/compromise", WHY))["id"] == asked["id"]
     await refused(await ada.post(f"{KEYS}/rotate", json={"activate": True, **WHY}, headers=once), 422, "idempotency-key-reused")
     for outcome in ("compromised", "unchanged"):

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from services import preparation
+from streams.errors import IndexUnavailable
 from streams.index_tantivy.index import TantivyIndex
 from streams.scope import TenantScope
 from tests.engines import embedded
@@ -78,6 +80,37 @@ async def test_a_lost_index_is_built_anew_and_a_broken_one_keeps_nobody_else_wai
             assert (await found(here, "globex"))[0] == 503
             assert await found(here, "hooli") == (200, ["hooli"])
     assert {line["tenant"] for line in said if line["event"] == "index_unavailable"} == {"globex"}
+
+
+@embedded
+@pytest.mark.parametrize("trouble", [IndexUnavailable("no space left on device"), ValueError("a fault")])
+async def test_what_has_gone_wrong_is_tried_again_and_keeps_nobody_else_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    await fill(tmp_path / "data")
+    shutil.rmtree(tmp_path / "data" / "index" / "acme")
+    check, calls, healed = TantivyIndex.check, list[str](), asyncio.Event()
+
+    async def troubled(self: TantivyIndex, scope: TenantScope) -> None:
+        calls.append(scope.tenant)
+        if scope.tenant == "acme" and not healed.is_set():
+            raise trouble
+        await check(self, scope)
+
+    monkeypatch.setattr(TantivyIndex, "check", troubled)
+    monkeypatch.setattr(preparation, "AGAIN_SECONDS", 0.01)
+    with capture_logs() as said:
+        async with site(tmp_path / "data") as here:
+            async with asyncio.timeout(60):
+                while here.platform.preparation.left or calls.count("acme") < 3:  # noqa: ASYNC110 -- it tells nobody
+                    await asyncio.sleep(0.02)
+                assert await found(here, "hooli") == (200, ["hooli"])
+                healed.set()
+                while await found(here, "acme") != (200, ["acme"]):  # noqa: ASYNC110 -- likewise
+                    await asyncio.sleep(0.02)
+    [line] = [line for line in said if line["event"] == "index_unavailable"]
+    assert (line["tenant"], line["error"], bool(line["exc_info"])) == ("acme", str(trouble), isinstance(trouble, ValueError))
+    assert [line["tenant"] for line in said if line["event"] == "index_available"] == ["acme"]
 
 
 @embedded
