@@ -101,6 +101,12 @@ def compromise(tenant: Tenant, kid: Kid, reason: Reason, json: Json = False) -> 
         blast_radius.show(radius)
 
 
+@keys.command()
+def destroy(tenant: Tenant, kid: Kid, json: Json = False) -> None:
+    """Has the key store forget a key's private half, for good: of a key that was compromised, or whose last token has expired."""
+    _show(Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "destroy")), tenant, json)
+
+
 def _show(answer: dict[str, Any], tenant: str, json: bool) -> None:
     if json:
         print_json(answer)

@@ -22,7 +22,8 @@ def register(keys: typer.Typer) -> None:
 def policy(
     tenant: Tenant,
     changes: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting to change, as --set publish_ahead=P2D; more than once for more.")
+        list[str] | None,
+        typer.Option("--set", help="A setting to change, as --set publish_ahead=P2D, a list with commas; more than once for more."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -47,4 +48,6 @@ def _change(text: str) -> tuple[str, Any]:
     name, sign, value = text.partition("=")
     if not sign:
         raise Invalid(f"--set takes NAME=VALUE, as publish_ahead=P2D, not {text!r}")
+    if name == "dual_control":
+        return name, [one for one in value.split(",") if one]
     return name, int(value) if value.isdecimal() and value.isascii() else value

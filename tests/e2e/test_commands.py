@@ -118,6 +118,14 @@ async def test_a_standby_is_activated_when_it_is_due_or_with_a_reason(here: Serv
     assert forced["active"] == standby
 
 
+async def test_what_was_reported_is_destroyed(here: Service) -> None:
+    kid = json.loads(await ran(here, "keys", "list", "umbrella", "--json"))["keys"][0]["kid"]
+    refused = await here.run("keys", "destroy", "umbrella", "--", kid)
+    assert refused.code == 1
+    await ran(here, "keys", "compromise", "umbrella", "--reason", "a test", "--json", "--", kid)
+    assert json.loads(await ran(here, "keys", "destroy", "umbrella", "--json", "--", kid))["state"] == "destroyed"
+
+
 async def test_who_is_affected_by_a_bad_key_is_said_before_it_is_reported_and_with_it(here: Service) -> None:
     tenant = "initech"
     path = f"/v1/tenants/{tenant}"

@@ -76,6 +76,8 @@ async def test_whoever_approves_a_policy_sees_what_it_changes(here: Service) -> 
     asked = await ada("keys", "policy", "acme", "--set", "approval_window=PT2H")
     assert (asked.code, "Nothing was done yet" in asked.out) == (0, True)
     assert "approval_window: PT1H -> PT2H" in (await grace("keys", "approvals", "acme")).out
+    more = await ada("keys", "policy", "acme", "--set", "dual_control=compromise,destroy", "--json")
+    assert more.json["dual_control"] == ["compromise", "destroy"]
 
 
 async def test_a_policy_as_code_that_weakens_it_waits_too(here: Service, tmp_path: Path) -> None:
