@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jwt
 import pytest
@@ -193,6 +194,19 @@ async def test_a_compromised_imported_key_leaves_at_once(acme: Site, private: rs
     assert "idp-1" not in str(await jwks(acme))
     status, said = await post(acme, "import", {"jwks": public(private), "publish_until": "now+7d"})
     assert (status, said["type"].rpartition("/")[2]) == (409, "wrong-key-state")
+
+
+@pytest.mark.parametrize("kid", ["a/b+c=?#%", "a/compromise", "approvals", "a/approvals/b/approve"])
+async def test_whatever_its_kid_is_it_can_be_asked_for_and_reported(acme: Site, private: rsa.RSAPrivateKey, kid: str) -> None:
+    await post(acme, "import", {"jwks": public(private, kid), "publish_until": "now+7d"})
+    path = f"/v1/tenants/acme/keys/{quote(kid, safe='')}"
+    for what in ("usage", "blast-radius", "readiness"):
+        answered = await acme.operator.get(f"{path}/{what}")
+        assert (answered.status_code, answered.json().get("kid")) == (200, kid), answered.text
+    for what, slug in (("activate", "wrong-key-state"), ("destroy", "wrong-key-state")):
+        assert (await acme.operator.post(f"{path}/{what}")).json()["type"].rpartition("/")[2] == slug
+    assert (await acme.operator.post(f"{path}/compromise", json={"reason": "the old IDP was broken into"})).status_code == 200
+    assert kid not in {key["kid"] for key in (await jwks(acme))["keys"]}
 
 
 async def test_an_adopted_key_that_is_known_signs_at_once_under_its_kid(acme: Site, private: rsa.RSAPrivateKey) -> None:
