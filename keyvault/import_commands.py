@@ -38,7 +38,7 @@ def publish(ring: Ring, policy: Policy, now: int, keys: Sequence[PublicJwk], pub
         private: their private halves are about to be put into the key store; `adopt` is what follows.
 
     Raises:
-        InvalidImport: `publish_until` is past or too far off.
+        InvalidImport: `publish_until` is past or too far off, or two of the keys are one, so that compromising it would leave it published.
         WrongState: another key has the `kid`, the key is there under another `kid`, or was compromised or destroyed here.
         TooManyPublishedKeys: there is no room for them.
     """
@@ -50,7 +50,10 @@ def publish(ring: Ring, policy: Policy, now: int, keys: Sequence[PublicJwk], pub
         )
     actions = []
     more = 0
+    kids: dict[str, str] = {}
     for jwk in keys:
+        if (other := kids.setdefault(jwk.thumbprint(), jwk.kid)) != jwk.kid:
+            raise InvalidImport(f"{other!r} and {jwk.kid!r} are the same key, and a ring has each once: leave one of them out")
         known = _known(ring, jwk)
         if known is not None and (known.compromised_at is not None or known.state is KeyState.DESTROYED):
             hint = "its tokens are refused for good, so sign with another key" if known.compromised_at is not None else "use another key"

@@ -116,6 +116,12 @@ def test_a_key_that_is_there_under_another_kid_is_refused() -> None:
         publish(imported(1).ring, POLICY, NOW, [replace_kid(foreign(), "other")], UNTIL)
 
 
+def test_one_key_under_two_kids_is_refused_with_the_whole_document() -> None:
+    """Else compromising the one would leave the other published."""
+    with pytest.raises(InvalidImport, match="'idp-1' and 'other' are the same key"):
+        publish(settled().ring, POLICY, NOW, [foreign(2), foreign(1), replace_kid(foreign(1), "other")], UNTIL)
+
+
 def test_a_key_made_here_is_there_already() -> None:
     assert publish(settled().ring, POLICY, NOW, [jwk(1)], UNTIL).outcome is Outcome.UNCHANGED
 
