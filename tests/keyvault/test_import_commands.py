@@ -177,6 +177,21 @@ def test_a_private_key_whose_public_half_has_been_published_here_for_long_signs_
     assert history.ring.active.kid == "idp-1"
 
 
+def test_a_key_that_had_left_and_comes_back_waits_as_if_nobody_had_seen_it() -> None:
+    history, later = imported(1, until=NOW + HOUR), NOW + 30 * DAY
+    history.carry_out(publish(history.ring, POLICY, later, [foreign()], later + INTERRUPTED, private=True))
+    plan = adopt(history.ring, POLICY, later, "idp-1")
+    assert plan.outcome is Outcome.WAITING
+    history.carry_out(plan)
+    assert safe_at(history.ring, POLICY, history.ring.find("idp-1")) == later + POLICY.publish_ahead
+
+
+def test_a_key_that_is_published_for_longer_has_been_published_all_along() -> None:
+    history = imported(1)
+    history.carry_out(publish(history.ring, POLICY, NOW + DAY, [foreign()], UNTIL + DAY))
+    assert history.ring.find("idp-1").published_at == NOW
+
+
 def test_a_private_key_that_nobody_has_seen_waits_as_the_standby_and_takes_over_by_itself() -> None:
     history = imported(1, private=True)
     plan = adopt(history.ring, POLICY, NOW, "idp-1")
