@@ -89,7 +89,8 @@ def adopt(
         UnknownKid: the ring has no such key.
         InvalidImport: it would be replaced at once, as the policy has another algorithm; `known_since` is not past; or forcing takes a
             second person.
-        WrongState: it was not imported, has signed here before, or is not to be used any more.
+        WrongState: it was not imported, has signed here before, or is not to be used any more; or it would have to wait as the standby
+            while a key takes over after a compromise.
         ReasonMissing: it has to be forced, and no reason is given.
     """
     key, at = ring.find(kid), max(now, ring.changed_at)
@@ -120,9 +121,12 @@ def adopt(
     if activate or after.active is None or safe_at(after, policy, after.find(kid)) <= now:
         then = commands.activate(after, policy, now, kid, reason=(reason or "") if activate else None)
         return replace(plan, outcome=then.outcome, actions=(*taken, *then.actions), warning=then.warning)
-    if ring.standby is not None and ring.standby.kid != kid:
-        return replace(plan, actions=(Adopt(kid, known_since, replaces=ring.standby.kid),))
-    return plan
+    standby = ring.standby.kid if ring.standby is not None else None
+    if standby == kid:
+        return plan
+    if ring.takeover_from is not None:  # its turn would be put off by `publish_ahead`, and who keeps the bad key would keep it as long
+        raise WrongState(kid, key.state, "adopted now", "a key that takes over after a compromise is about to sign; repeat this when it does")
+    return plan if standby is None else replace(plan, actions=(Adopt(kid, known_since, replaces=standby),))
 
 
 def _known(ring: Ring, jwk: PublicJwk) -> Key | None:

@@ -235,6 +235,19 @@ def test_it_can_be_forced_with_a_reason() -> None:
     assert history.ring.find("idp-1").forced == WHY
 
 
+@pytest.mark.parametrize("away", [False, True])
+def test_it_does_not_push_away_the_key_that_takes_over_after_a_compromise(away: bool) -> None:
+    history = imported(1, private=True)
+    history.carry_out(commands.compromise(history.ring, POLICY, NOW, jwk(1).kid, reason=WHY), away=away)
+    with pytest.raises(WrongState, match="repeat this when it does"):
+        adopt(history.ring, POLICY, NOW, "idp-1")
+    assert adopt(history.ring, POLICY, NOW, "idp-1", activate=True, reason=WHY).outcome is Outcome.ACTIVATED
+    history.settle(NOW)
+    later = safe_at(history.ring, POLICY, history.ring.standby) if history.ring.standby is not None else NOW
+    history.settle(later)
+    assert adopt(history.ring, POLICY, later, "idp-1").outcome is Outcome.WAITING
+
+
 def test_once_it_signs_it_is_a_key_like_the_others() -> None:
     history = imported(1, private=True)
     history.carry_out(adopt(history.ring, POLICY, NOW, "idp-1", known_since=NOW - 26 * HOUR))
