@@ -125,7 +125,9 @@ def adopt(
     if standby == kid:
         return plan
     if ring.takeover_from is not None:  # its turn would be put off by `publish_ahead`, and who keeps the bad key would keep it as long
-        raise WrongState(kid, key.state, "adopted now", "a key that takes over after a compromise is about to sign; repeat this when it does")
+        raise WrongState(
+            kid, key.state, "adopted now", "a key that takes over after a compromise is about to sign; repeat this when it does"
+        )
     return plan if standby is None else replace(plan, actions=(Adopt(kid, known_since, replaces=standby),))
 
 

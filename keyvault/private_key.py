@@ -91,7 +91,7 @@ def _read(text: str | Mapping[str, Any]) -> ForeignKey:
     if stripped.startswith("{"):
         document = json.loads(stripped)
         keys = document.get("keys")
-        return _from_jwk(keys[0] if isinstance(keys, list) and len(keys) == 1 else document)
+        return _from_jwk(keys[0] if isinstance(keys, list) and len(keys) == 1 and isinstance(keys[0], dict) else document)
     if "-----BEGIN" in stripped:
         pem = stripped.encode("ascii")
         return _plain(lambda unchecked: load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=unchecked))
@@ -127,7 +127,7 @@ def _plain(load: Callable[[bool], object]) -> ForeignKey:
 def _from_jwk(data: Mapping[str, Any]) -> ForeignKey:
     """RFC 7518 section 6, RFC 8037 section 2. What it says of its public half is compared with its private one."""
     kty, alg = data.get("kty"), data.get("alg")
-    if kty not in {"RSA", "EC", "OKP"} or "d" not in data:
+    if kty not in ("RSA", "EC", "OKP") or "d" not in data:
         raise InvalidImport(f"this JWK holds no private key of type RSA, EC or OKP; give {_FORMS}")
     for value in data.values():
         if isinstance(value, str):

@@ -6,6 +6,7 @@ import base64
 import json
 import time
 import traceback
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -25,6 +26,9 @@ from keyvault.errors import InvalidImport
 from keyvault.private_key import read_private_key
 
 KEYS: dict[Algorithm, PrivateKey] = {algorithm: algorithms.generate(algorithm) for algorithm in Algorithm}
+
+
+ODD: list[Any] = [[], {}, None, True, 7, -1.5, "", "\ud800", "\x00", "é", "A", "AA", "AQ", "Ag", "=", [[]]]
 
 
 def pem(key: Any, form: PrivateFormat = PrivateFormat.PKCS8) -> str:
@@ -154,6 +158,23 @@ def test_neither_repr_nor_str_shows_it() -> None:
 def test_what_can_not_be_read_is_refused(text: Any, problem: str) -> None:
     with pytest.raises(InvalidImport, match=problem):
         read_private_key(text)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"keys": ["x"]}', '{"keys": [[]]}', '{"keys": [null]}', '{"keys": {}}', '{"kty": []}', '{"kty": {}, "d": "AA"}']
+)
+def test_odd_json_is_refused(text: str) -> None:
+    with pytest.raises(InvalidImport, match="holds no private key"):
+        read_private_key(text)
+
+
+@pytest.mark.parametrize("algorithm", [Algorithm.RS256, Algorithm.ES256, Algorithm.EDDSA])
+def test_a_member_of_any_odd_value_is_refused_or_of_no_use(algorithm: Algorithm) -> None:
+    good = jwk(algorithm)
+    for name in {*good, "alg", "use", "kid", "oth"} - {"dp", "dq", "qi"}:
+        for odd in ODD:
+            with suppress(InvalidImport):
+                assert read_private_key({**good, name: odd}).private.public_key() == KEYS[algorithm].public_key(), (name, odd)
 
 
 def test_an_encrypted_key_is_to_be_decrypted_first() -> None:
