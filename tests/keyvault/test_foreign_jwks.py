@@ -100,6 +100,13 @@ def test_two_keys_of_one_kid_are_refused_unless_they_are_one() -> None:
     assert read_public_keys({"keys": [GOOD, GOOD]}).keys == (jwk(1),)
 
 
+def test_a_hundred_keys_are_read_and_no_more() -> None:
+    others = [{**GOOD, "use": "enc"}] * 99
+    assert len(read_public_keys({"keys": [GOOD, *others]}).skipped) == 99
+    with pytest.raises(InvalidImport, match="has 101 keys; at most 100 keys"):
+        read_public_keys({"keys": [GOOD, GOOD, *others]})
+
+
 @pytest.mark.parametrize("document", ["", "[]", "<html>", '{"keys": {}}', '{"keys": [1]}', "[" * 100_000, {}, {"keys": []}])
 def test_what_is_no_jwk_set_is_refused(document: Any) -> None:
     with pytest.raises(InvalidImport):
