@@ -283,6 +283,20 @@ async def test_a_command_is_carried_out_once_by_its_idempotency_key(acme: Site, 
     assert (await post(acme, "import", {**body, "publish_until": "now+8d"}, **once))[0] == 422
 
 
+@pytest.mark.parametrize("more", [{"activate": True, "reason": "tonight"}, {"known_since": LONG_AGO}])
+async def test_an_idempotency_key_stands_for_one_way_to_adopt(acme: Site, private: rsa.RSAPrivateKey, more: dict[str, Any]) -> None:
+    body, once = {"private_key": pem(private), "kid": "idp-1"}, {"Idempotency-Key": "move-1"}
+    assert [(await post(acme, "adopt", body, **once))[0] for _ in range(2)] == [200, 200]
+    assert (await post(acme, "adopt", {**body, **more}, **once))[0] == 422
+    listed = (await acme.operator.get("/v1/tenants/acme/keys")).json()["keys"]
+    assert [key["state"] for key in listed if key["kid"] == "idp-1"] == ["pre-activation"]
+
+
+async def test_a_relative_time_is_the_same_command_when_it_is_repeated(acme: Site, private: rsa.RSAPrivateKey) -> None:
+    body, once = {"private_key": pem(private), "kid": "idp-1", "known_since": "now-30d"}, {"Idempotency-Key": "move-1"}
+    assert [(await post(acme, "adopt", body, **once))[0] for _ in range(2)] == [200, 200]
+
+
 async def test_the_export_has_the_public_halves(acme: Site, private: rsa.RSAPrivateKey) -> None:
     await post(acme, "import", {"jwks": public(private), "publish_until": "now+7d"})
     exported = await acme.operator.get("/v1/tenants/acme/keys/export")
