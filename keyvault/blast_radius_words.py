@@ -20,7 +20,7 @@ def summary(found: BlastRadius) -> tuple[str, ...]:
     """
     said = [_signed(found), *_expiry(found)]
     if found.takes_over_at is not None:
-        will = "has signed" if found.key.compromised_at is not None else "would sign"
+        will = "signs" if found.key.compromised_at is not None else "would sign"
         makes = "which makes those fetch anew that fetch for an unknown kid"
         said.append(f"From {_time(found.takes_over_at)} on a key {will} that nobody had in a cache before, {makes}.")
     elif found.key.state not in {KeyState.COMPROMISED, KeyState.DESTROYED}:

@@ -38,7 +38,7 @@ def publish(ring: Ring, policy: Policy, now: int, keys: Sequence[PublicJwk], pub
         private: their private halves are about to be put into the key store; `adopt` is what follows.
 
     Raises:
-        InvalidImport: `publish_until` is past or too far off.
+        InvalidImport: `publish_until` is past or too far off, or two of the keys are one, so that compromising it would leave it published.
         WrongState: another key has the `kid`, the key is there under another `kid`, or was compromised or destroyed here.
         TooManyPublishedKeys: there is no room for them.
     """
@@ -50,7 +50,10 @@ def publish(ring: Ring, policy: Policy, now: int, keys: Sequence[PublicJwk], pub
         )
     actions = []
     more = 0
+    kids: dict[str, str] = {}
     for jwk in keys:
+        if (other := kids.setdefault(jwk.thumbprint(), jwk.kid)) != jwk.kid:
+            raise InvalidImport(f"{other!r} and {jwk.kid!r} are the same key, and a ring has each once: leave one of them out")
         known = _known(ring, jwk)
         if known is not None and (known.compromised_at is not None or known.state is KeyState.DESTROYED):
             hint = "its tokens are refused for good, so sign with another key" if known.compromised_at is not None else "use another key"
@@ -86,7 +89,8 @@ def adopt(
         UnknownKid: the ring has no such key.
         InvalidImport: it would be replaced at once, as the policy has another algorithm; `known_since` is not past; or forcing takes a
             second person.
-        WrongState: it was not imported, has signed here before, or is not to be used any more.
+        WrongState: it was not imported, has signed here before, or is not to be used any more; or it would have to wait as the standby
+            while a key takes over after a compromise.
         ReasonMissing: it has to be forced, and no reason is given.
     """
     key, at = ring.find(kid), max(now, ring.changed_at)
@@ -117,9 +121,14 @@ def adopt(
     if activate or after.active is None or safe_at(after, policy, after.find(kid)) <= now:
         then = commands.activate(after, policy, now, kid, reason=(reason or "") if activate else None)
         return replace(plan, outcome=then.outcome, actions=(*taken, *then.actions), warning=then.warning)
-    if ring.standby is not None and ring.standby.kid != kid:
-        return replace(plan, actions=(Adopt(kid, known_since, replaces=ring.standby.kid),))
-    return plan
+    standby = ring.standby.kid if ring.standby is not None else None
+    if standby == kid:
+        return plan
+    if ring.takeover_from is not None:  # its turn would be put off by `publish_ahead`, and who keeps the bad key would keep it as long
+        raise WrongState(
+            kid, key.state, "adopted now", "a key that takes over after a compromise is about to sign; repeat this when it does"
+        )
+    return plan if standby is None else replace(plan, actions=(Adopt(kid, known_since, replaces=standby),))
 
 
 def _known(ring: Ring, jwk: PublicJwk) -> Key | None:

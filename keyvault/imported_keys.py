@@ -42,7 +42,9 @@ def _published(known: Key | None, event: KeyImported) -> Key:
     foreign = known.foreign_until if event.private else max(known.foreign_until, event.publish_until)
     # A key that signs here, or is about to, stays published anyway: its end is asked for once it is deactivated.
     until = max(event.publish_until, known.publish_until or 0) if known.state is KeyState.DEACTIVATED else None
-    return replace(known, publish_until=until, stored=known.stored or event.private, foreign_until=foreign)
+    # One that had left comes back: caches have dropped it since, so it is as new to relying parties as another.
+    since = known.published_at if known.published(event.at) else event.at
+    return replace(known, published_at=since, publish_until=until, stored=known.stored or event.private, foreign_until=foreign)
 
 
 def _adopted(key: Key | None, event: KeyAdopted) -> Key:

@@ -89,7 +89,7 @@ class PublicJwk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise UnsupportedJwk(f"its use is {data['use']!r}, not 'sig'")
         key, implied = _read_key(kty, data)
         alg = data.get("alg", implied)
-        if alg not in set(Algorithm):
+        if not isinstance(alg, str) or alg not in set(Algorithm):
             raise UnsupportedJwk(f"algorithm {alg!r} is not supported; supported are {', '.join(Algorithm)}")
         kid = data.get("kid")
         if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= _MAX_KID and kid.isprintable()):
@@ -142,7 +142,7 @@ def _read_key(kty: str, data: Mapping[str, Any]) -> tuple[PublicKey, Algorithm]:
             return _read_rsa(data), Algorithm.RS256
         crv = data.get("crv")
         if kty == "EC":
-            if crv not in _CURVES:
+            if not isinstance(crv, str) or crv not in _CURVES:
                 raise UnsupportedJwk(f"curve {crv!r} is not supported; supported are {', '.join(_CURVES)}")
             algorithm, curve, size = _CURVES[crv]
             x, y = (int.from_bytes(_octets(data, name, size), "big") for name in ("x", "y"))

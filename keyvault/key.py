@@ -30,6 +30,7 @@ class Key:
 
     Attributes:
         ordinal: its number in the ring; grows, may have gaps. 0: it was made elsewhere, and imported.
+        published_at: since when it is in the JWKS; of an imported key that had left it, since it came back.
         emergency: it was made to take over after a compromise.
         forced: why it was activated before it was due, or None.
         token_lifetime: the longest token lifetime (ms) allowed while it was active; 0 if it never was.

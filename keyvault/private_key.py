@@ -7,6 +7,7 @@ import binascii
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import gcd
 from typing import Any, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -18,7 +19,9 @@ from keyvault.algorithms import Algorithm, PrivateKey, fits
 from keyvault.errors import InvalidImport, InvalidJwk
 from keyvault.jwk import PRIVATE_MEMBERS, PublicJwk
 
-_MAX_CHARACTERS: Final = 20_000  # RSA-8192 as PEM has some 6,400
+_MAX_CHARACTERS: Final = 20_000  # RSA-4096 as PEM has some 3,300
+_RSA_BITS: Final = (2048, 3072, 4096)  # Vault keeps no others, and the check of a larger key holds the interpreter for seconds
+_BASES: Final = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79)  # each finds half of all primes
 _CURVES: Final[Mapping[str, type[ec.EllipticCurve]]] = {"P-256": ec.SECP256R1, "P-384": ec.SECP384R1}
 _FORMS: Final = "PEM (PKCS#8, PKCS#1 or SEC1, not encrypted), a JWK, or base64 of DER"
 
@@ -69,7 +72,7 @@ def read_private_key(text: str | Mapping[str, Any]) -> ForeignKey:
         problem = str(error)
     except _Encrypted:
         problem = "this private key is encrypted; decrypt it on the machine where it is, as with `openssl pkey`, and pipe it in"
-    except (ValueError, TypeError, KeyError, RecursionError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError, UnsupportedAlgorithm):
         pass
     else:
         return key
@@ -83,25 +86,34 @@ class _Encrypted(Exception):
 def _read(text: str | Mapping[str, Any]) -> ForeignKey:
     if isinstance(text, Mapping):
         return _from_jwk(text)
-    if len(text) > _MAX_CHARACTERS:
-        raise InvalidImport(f"a private key has at most {_MAX_CHARACTERS} characters here, not {len(text)}")
+    _short(text)
     stripped = text.strip()
     if stripped.startswith("{"):
         document = json.loads(stripped)
         keys = document.get("keys")
-        return _from_jwk(keys[0] if isinstance(keys, list) and len(keys) == 1 else document)
+        return _from_jwk(keys[0] if isinstance(keys, list) and len(keys) == 1 and isinstance(keys[0], dict) else document)
     if "-----BEGIN" in stripped:
-        return _plain(lambda: load_pem_private_key(stripped.encode("ascii"), password=None))
+        pem = stripped.encode("ascii")
+        return _plain(lambda unchecked: load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=unchecked))
     try:
         der = base64.b64decode("".join(stripped.split()), validate=True)
     except binascii.Error:
         raise ValueError from None
-    return _plain(lambda: load_der_private_key(der, password=None))
+    return _plain(lambda unchecked: load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=unchecked))
 
 
-def _plain(load: Callable[[], object]) -> ForeignKey:
+def _short(text: str) -> None:
+    if len(text) > _MAX_CHARACTERS:
+        raise InvalidImport(f"a private key has at most {_MAX_CHARACTERS} characters here, not {len(text)}")
+
+
+def _plain(load: Callable[[bool], object]) -> ForeignKey:
+    """What `load` returns, which is told whether to leave the check of an RSA key out."""
     try:
-        key = load()
+        key = load(True)
+        if isinstance(key, rsa.RSAPrivateKey):  # its check takes long if it is large, so that comes after its size
+            _usual(key.key_size)
+            key = load(False)
     except TypeError:  # cryptography's: a password was not given
         raise _Encrypted from None
     if not isinstance(key, PrivateKey):
@@ -115,8 +127,11 @@ def _plain(load: Callable[[], object]) -> ForeignKey:
 def _from_jwk(data: Mapping[str, Any]) -> ForeignKey:
     """RFC 7518 section 6, RFC 8037 section 2. What it says of its public half is compared with its private one."""
     kty, alg = data.get("kty"), data.get("alg")
-    if kty not in {"RSA", "EC", "OKP"} or "d" not in data:
+    if kty not in ("RSA", "EC", "OKP") or "d" not in data:
         raise InvalidImport(f"this JWK holds no private key of type RSA, EC or OKP; give {_FORMS}")
+    for value in data.values():
+        if isinstance(value, str):
+            _short(value)
     try:
         public = PublicJwk.from_dict({name: value for name, value in data.items() if name not in PRIVATE_MEMBERS})
     except InvalidJwk as error:
@@ -137,15 +152,42 @@ def _from_jwk(data: Mapping[str, Any]) -> ForeignKey:
 def _rsa(data: Mapping[str, Any]) -> rsa.RSAPrivateKey:
     if "oth" in data:
         raise InvalidImport("this RSA key has more than two primes, which is not supported")
-    n, e, d = (_uint(data, name) for name in ("n", "e", "d"))
-    if {"p", "q"} <= set(data):
-        p, q = _uint(data, "p"), _uint(data, "q")
-    else:
-        p, q = rsa.rsa_recover_prime_factors(n, e, d)
+    given = {name: _uint(data, name) for name in ("n", "e", "d", "p", "q") if name in data}
+    n, e, d = given["n"], given["e"], given["d"]
+    _usual(n.bit_length())
+    if max(number.bit_length() for number in given.values()) > n.bit_length():  # finding its primes raises to e * d
+        raise InvalidImport("a number of this RSA key is larger than its modulus, so it is none")
+    p, q = (given["p"], given["q"]) if {"p", "q"} <= set(given) else _primes(n, e, d)
     numbers = rsa.RSAPrivateNumbers(
         p, q, d, rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q), rsa.RSAPublicNumbers(e, n)
     )
     return numbers.private_key()
+
+
+def _primes(n: int, e: int, d: int) -> tuple[int, int]:
+    """The primes of the modulus (NIST SP 800-56B appendix C), in bounded time whatever the numbers are, which `cryptography`'s is not."""
+    multiple = e * d - 1  # of what every power of this modulus comes back to 1 with
+    if multiple <= 0:
+        raise ValueError
+    twos = (multiple & -multiple).bit_length() - 1
+    for base in _BASES:
+        root = pow(base, multiple >> twos, n)
+        for _ in range(twos):
+            square = root * root % n
+            if square == 1:
+                break
+            root = square
+        if root not in {1, n - 1}:
+            p = gcd(root - 1, n)
+            if root * root % n != 1 or p * (n // p) != n:
+                raise ValueError  # the numbers do not belong together
+            return p, n // p
+    raise ValueError
+
+
+def _usual(bits: int) -> None:
+    if bits not in _RSA_BITS:
+        raise InvalidImport(f"a private RSA key has {', '.join(map(str, _RSA_BITS[:-1]))} or {_RSA_BITS[-1]} bits here, not {bits}")
 
 
 def _uint(data: Mapping[str, Any], name: str) -> int:

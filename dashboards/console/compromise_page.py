@@ -11,10 +11,17 @@ from keyvault.blast_radius import Accepts, BlastRadius, Exposure
 from keyvault.blast_radius_words import summary
 from keyvault.errors import RingError
 from keyvault.key import Key, KeyState
+from keyvault.policy import Guard
+from keyvault.readiness import safe_at
 from keyvault.ring import Ring
 
 _CLIENTS: Final = 20
-_LEAVES: Final = "It leaves the JWKS at once: everybody who fetches refuses its tokens, and people whose token it signed sign in again."
+_ENDS: Final = "everybody who fetches refuses its tokens, and people whose token it signed sign in again."
+_LEAVES: Final = f"It leaves the JWKS at once: {_ENDS}"
+_WAITS: Final = (
+    "The policy wants a second person's approval: until it is given, the key stays in the JWKS and nothing changes.",
+    f"Then it leaves the JWKS: {_ENDS}",
+)
 _ACCEPTS: Final = {
     Accepts.UNTIL_RESTARTED: "until it is restarted",
     Accepts.UNKNOWN: "for how long, nobody knows",
@@ -123,11 +130,12 @@ def _before(ring: Ring, kid: str, now: int) -> tuple[tuple[str, ...], bool]:
         commands.compromise(ring, ring.policy, now, kid, reason="what would it do?")
     except RingError as error:
         return (f"Not possible: {error}.",), False
-    return (_LEAVES, *_after(ring, key, now)), True
+    waits = Guard.COMPROMISE in ring.policy.dual_control
+    return (*(_WAITS if waits else (_LEAVES,)), *_after(ring, key, now, waits=waits)), True
 
 
-def _after(ring: Ring, key: Key, now: int) -> tuple[str, ...]:
-    """What follows from the report, besides that the key leaves the JWKS."""
+def _after(ring: Ring, key: Key, now: int, *, waits: bool) -> tuple[str, ...]:
+    """What follows from the report, or if it waits from its approval, besides that the key leaves the JWKS."""
     policy, standby = ring.policy, ring.standby
     if key.state is KeyState.PRE_ACTIVATION:
         return ("It has not signed yet, so nobody is signed out. A new standby is published; the key that signs goes on.",)
@@ -139,9 +147,12 @@ def _after(ring: Ring, key: Key, now: int) -> tuple[str, ...]:
             "Who does not fetch for an unknown kid refuses the new key's tokens until its cache expires.",
         )
     takeover = now + policy.jwks_max_age + policy.clock_skew
-    when = f"{words(takeover - now)} later, at about {utc(takeover)}"
+    when = f"{words(takeover - now)} later" + ("" if waits else f", at about {utc(takeover)}")
+    published = f"It has been published since {utc(standby.published_at)}"
+    learnt = safe_at(ring, policy, standby)
+    known = "so relying parties know it." if learnt <= now else f"and not all relying parties surely know it before {utc(learnt)}."
     return (
-        f"Key {standby.kid} signs at once. It has been published since {utc(standby.published_at)}, so relying parties know it.",
+        f"Key {standby.kid} signs at once. {published}, {known}",
         f"A third key is published that nobody has seen, and takes over {when}.",
         "Its unknown kid makes those fetch who would otherwise keep the bad key.",
     )

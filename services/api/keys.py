@@ -102,7 +102,7 @@ async def rotate(
     return done_answer(scope, done, running.now(), response)
 
 
-@router.post("/v1/tenants/{tenant}/keys/{kid}/activate", summary="Lets a standby key sign", responses=_PENDING)
+@router.post("/v1/tenants/{tenant}/keys/{kid:path}/activate", summary="Lets a standby key sign", responses=_PENDING)
 async def activate(
     kid: str,
     scope: _Rotator,
@@ -118,7 +118,7 @@ async def activate(
     return done_answer(scope, done, running.now(), response)
 
 
-@router.post("/v1/tenants/{tenant}/keys/{kid}/compromise", summary="Reports a key as compromised", responses=_PENDING)
+@router.post("/v1/tenants/{tenant}/keys/{kid:path}/compromise", summary="Reports a key as compromised", responses=_PENDING)
 async def compromise(
     kid: str, scope: _Revoker, body: ReasonBody, running: ThePlatform, by: ThePrincipal, response: Response, command: _Command = None
 ) -> dict[str, Any]:
@@ -133,7 +133,7 @@ async def compromise(
     }
 
 
-@router.post("/v1/tenants/{tenant}/keys/{kid}/destroy", summary="Destroys a key", responses=_PENDING)
+@router.post("/v1/tenants/{tenant}/keys/{kid:path}/destroy", summary="Destroys a key", responses=_PENDING)
 async def destroy(
     kid: str, scope: _Revoker, running: ThePlatform, by: ThePrincipal, response: Response, command: _Command = None
 ) -> dict[str, Any]:

@@ -127,7 +127,7 @@ async def check_party(rp: str, scope: _Reader, body: CheckBody, running: ThePlat
 
 
 @router.get(
-    "/v1/tenants/{tenant}/keys/{kid}/readiness",
+    "/v1/tenants/{tenant}/keys/{kid:path}/readiness",
     summary="Says which relying parties have a standby key, and when it is safe to activate",
     tags=["keys"],
 )

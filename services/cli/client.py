@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
 import httpx
 
@@ -19,6 +20,8 @@ _SILENCE_SECONDS: Final = 45.0
 _MOST_SECONDS: Final = 10.0
 _FOR_A_WHILE: Final = frozenset({429, 502, 503, 504})
 """Answers after which it is worth trying again."""
+_DOTS: Final = {".": "%2E", "..": "%2E%2E"}
+"""Parts of a path that would else be taken for steps in it."""
 
 
 class Body(NamedTuple):
@@ -157,11 +160,11 @@ def _token(settings: Settings) -> str:
 
 
 def path_of(tenant: str, *parts: str) -> str:
-    """The path of something of a tenant.
+    """The path of something of a tenant. Its parts can be any text, as an imported key's `kid` can.
 
     Raises:
         Invalid: the tenant's id can't be part of a path.
     """
     if not tenant or set(tenant) & set("/?#%"):
         raise Invalid(f"{tenant!r} is not a tenant id")
-    return "/".join((f"/v1/tenants/{tenant}", *parts))
+    return "/".join((f"/v1/tenants/{tenant}", *(_DOTS.get(part) or quote(part, safe="") for part in parts)))

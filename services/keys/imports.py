@@ -107,7 +107,8 @@ class Imports:
 
         await self._custodian.carry_out(scope, published, by=by)
         await self._store.adopt(KeyName(scope, 0, jwk.alg, jwk.thumbprint()), private)
-        said = f"adopt {_digest(f'{jwk.kid} {jwk.alg} {jwk.thumbprint()}')}"
+        # Not the time of `known_since`: "now-30d" means another at each repetition.
+        said = f"adopt {_digest(f'{jwk.kid} {jwk.alg} {jwk.thumbprint()}')} {asked.known_since is not None} {asked.activate}"
         return await self._custodian.carry_out(scope, adopted, by=by, command=command, fingerprint=said)
 
 

@@ -7,11 +7,12 @@ from dashboards.console.frame import Frame
 from dashboards.console.render import render
 from keyvault import commands
 from keyvault.blast_radius import blast_radius
-from keyvault.durations import DAY, HOUR
+from keyvault.durations import DAY, HOUR, MINUTE
 from keyvault.events import RelyingPartyRegistered
+from keyvault.policy import Guard
 from keyvault.relying_party import RelyingParty
 from keyvault.usage import Usage
-from tests.keyvault.made import KEPT, NOW, POLICY, History, settled
+from tests.keyvault.made import KEPT, NOW, POLICY, History, settled, with_policy
 
 AT = NOW + DAY
 
@@ -33,9 +34,27 @@ def test_the_key_that_signs_is_taken_over_by_two_others() -> None:
     history = settled()
     shown = page(history, kid_of(history, 1))
     assert shown.expects == "active"
+    assert shown.says[0].startswith("It leaves the JWKS at once")
     assert f"Key {kid_of(history, 2)} signs at once." in shown.says[1]
     assert "takes over 10 minutes later, at about 2027-01-16 08:10:00Z" in shown.says[2]
     assert "<form" in render(shown, Frame())
+
+
+def test_a_standby_that_is_new_is_not_said_to_be_known() -> None:
+    history = settled()
+    shown = page(history, kid_of(history, 1), NOW + MINUTE)
+    assert "so relying parties know it" not in str(shown.says)
+    assert "not all relying parties surely know it before 2027-01-16 09:00:00Z." in shown.says[1]
+    assert "Z, so relying parties know it." in page(history, kid_of(history, 1), AT + HOUR).says[1]
+
+
+def test_what_takes_a_second_person_is_not_said_to_happen_at_once() -> None:
+    history, policy = settled(), with_policy(dual_control=(Guard.COMPROMISE,))
+    history.carry_out(commands.change_policy(history.ring, policy, NOW))
+    shown = page(history, kid_of(history, 1))
+    assert "until it is given, the key stays in the JWKS" in shown.says[0]
+    assert "It leaves the JWKS at once" not in str(shown.says)
+    assert "takes over 10 minutes later." in shown.says[3]
 
 
 def test_without_a_standby_a_new_key_signs_at_once() -> None:

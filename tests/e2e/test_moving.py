@@ -106,3 +106,13 @@ async def test_what_is_not_asked_rightly_is_refused_in_one_line(here: Service, a
     assert (ran.code, ran.out) == (1, "")
     assert problem in ran.err
     assert len(ran.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("kid", ["a/b+c=?#%", "..", "-x"])
+async def test_whatever_its_kid_is_it_can_be_reported(here: Service, private: rsa.RSAPrivateKey, kid: str) -> None:
+    await here.create("named")
+    await here.run("keys", "import", "named", "-", "--publish-until", "now+7d", stdin=jwks(private, kid))
+    radius = await here.run("keys", "blast-radius", "named", "--json", "--", kid)
+    assert radius.json["kid"] == kid, radius.err
+    ran = await here.run("keys", "compromise", "named", "--reason", "the old IDP was broken into", "--json", "--", kid)
+    assert ran.json["state"] == "compromised", ran.err

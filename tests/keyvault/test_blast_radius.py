@@ -159,6 +159,14 @@ def test_in_words_it_says_at_least_how_many_and_when_what_ends() -> None:
     assert "no token that was counted" in summary(blast_radius(history.ring, kid, Usage(), AT))[0]
 
 
+def test_in_words_what_is_still_to_come_after_a_report_is_not_said_to_have_been() -> None:
+    history = ring_of()
+    kid = active(history)
+    report(history, kid)
+    told = " ".join(summary(blast_radius(history.ring, kid, None, AT)))
+    assert "From 2027-01-16T08:10:00Z on a key signs that nobody had in a cache before" in told
+
+
 def test_in_words_of_a_key_that_does_not_sign_nothing_takes_over() -> None:
     history = ring_of(party(library="go-oidc"))
     assert history.ring.standby is not None

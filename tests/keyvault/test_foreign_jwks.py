@@ -60,6 +60,18 @@ def test_what_can_not_be_published_is_left_out_with_its_reason(bad: dict[str, An
         read_public_keys({"keys": [bad]})
 
 
+ODD: list[Any] = [[], {}, None, True, 7, -1.5, "", "\ud800", "\x00", "é", "A", "=", ["sig"], {"a": 1}, [[]]]
+
+
+@pytest.mark.parametrize("algorithm", ["RSA", "EC", "OKP"])
+def test_a_member_of_any_odd_value_leaves_its_key_out_and_fails_nothing(algorithm: str) -> None:
+    good = {"RSA": rsa_jwk(2048), "EC": jwk(1, Algorithm.ES256).to_dict(), "OKP": jwk(2).to_dict()}[algorithm]
+    for name in (*good, "use", "key_ops", "x5c", "anything"):
+        for odd in ODD:
+            found = read_public_keys({"keys": [{**good, name: odd}, {**GOOD, "kid": "good"}]})
+            assert "good" in {key.kid for key in found.keys}, (name, odd)
+
+
 def test_a_weak_rsa_key_is_left_out() -> None:
     found = read_public_keys({"keys": [rsa_jwk(1024), rsa_jwk(2048)]})
     assert [key.kid for key in found.keys] == ["rsa-2048"]
@@ -86,6 +98,13 @@ def test_two_keys_of_one_kid_are_refused_unless_they_are_one() -> None:
     with pytest.raises(InvalidImport, match="has the kid of another key"):
         read_public_keys({"keys": [GOOD, other.to_dict()]})
     assert read_public_keys({"keys": [GOOD, GOOD]}).keys == (jwk(1),)
+
+
+def test_a_hundred_keys_are_read_and_no_more() -> None:
+    others = [{**GOOD, "use": "enc"}] * 99
+    assert len(read_public_keys({"keys": [GOOD, *others]}).skipped) == 99
+    with pytest.raises(InvalidImport, match="has 101 keys; at most 100 keys"):
+        read_public_keys({"keys": [GOOD, GOOD, *others]})
 
 
 @pytest.mark.parametrize("document", ["", "[]", "<html>", '{"keys": {}}', '{"keys": [1]}', "[" * 100_000, {}, {"keys": []}])

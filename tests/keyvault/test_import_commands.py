@@ -116,6 +116,12 @@ def test_a_key_that_is_there_under_another_kid_is_refused() -> None:
         publish(imported(1).ring, POLICY, NOW, [replace_kid(foreign(), "other")], UNTIL)
 
 
+def test_one_key_under_two_kids_is_refused_with_the_whole_document() -> None:
+    """Else compromising the one would leave the other published."""
+    with pytest.raises(InvalidImport, match="'idp-1' and 'other' are the same key"):
+        publish(settled().ring, POLICY, NOW, [foreign(2), foreign(1), replace_kid(foreign(1), "other")], UNTIL)
+
+
 def test_a_key_made_here_is_there_already() -> None:
     assert publish(settled().ring, POLICY, NOW, [jwk(1)], UNTIL).outcome is Outcome.UNCHANGED
 
@@ -171,6 +177,21 @@ def test_a_private_key_whose_public_half_has_been_published_here_for_long_signs_
     assert history.ring.active.kid == "idp-1"
 
 
+def test_a_key_that_had_left_and_comes_back_waits_as_if_nobody_had_seen_it() -> None:
+    history, later = imported(1, until=NOW + HOUR), NOW + 30 * DAY
+    history.carry_out(publish(history.ring, POLICY, later, [foreign()], later + INTERRUPTED, private=True))
+    plan = adopt(history.ring, POLICY, later, "idp-1")
+    assert plan.outcome is Outcome.WAITING
+    history.carry_out(plan)
+    assert safe_at(history.ring, POLICY, history.ring.find("idp-1")) == later + POLICY.publish_ahead
+
+
+def test_a_key_that_is_published_for_longer_has_been_published_all_along() -> None:
+    history = imported(1)
+    history.carry_out(publish(history.ring, POLICY, NOW + DAY, [foreign()], UNTIL + DAY))
+    assert history.ring.find("idp-1").published_at == NOW
+
+
 def test_a_private_key_that_nobody_has_seen_waits_as_the_standby_and_takes_over_by_itself() -> None:
     history = imported(1, private=True)
     plan = adopt(history.ring, POLICY, NOW, "idp-1")
@@ -212,6 +233,19 @@ def test_it_can_be_forced_with_a_reason() -> None:
     assert plan.warning is not None
     history.carry_out(plan)
     assert history.ring.find("idp-1").forced == WHY
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_it_does_not_push_away_the_key_that_takes_over_after_a_compromise(away: bool) -> None:
+    history = imported(1, private=True)
+    history.carry_out(commands.compromise(history.ring, POLICY, NOW, jwk(1).kid, reason=WHY), away=away)
+    with pytest.raises(WrongState, match="repeat this when it does"):
+        adopt(history.ring, POLICY, NOW, "idp-1")
+    assert adopt(history.ring, POLICY, NOW, "idp-1", activate=True, reason=WHY).outcome is Outcome.ACTIVATED
+    history.settle(NOW)
+    later = safe_at(history.ring, POLICY, history.ring.standby) if history.ring.standby is not None else NOW
+    history.settle(later)
+    assert adopt(history.ring, POLICY, later, "idp-1").outcome is Outcome.WAITING
 
 
 def test_once_it_signs_it_is_a_key_like_the_others() -> None:

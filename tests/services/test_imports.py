@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jwt
 import pytest
@@ -195,6 +196,19 @@ async def test_a_compromised_imported_key_leaves_at_once(acme: Site, private: rs
     assert (status, said["type"].rpartition("/")[2]) == (409, "wrong-key-state")
 
 
+@pytest.mark.parametrize("kid", ["a/b+c=?#%", "a/compromise", "approvals", "a/approvals/b/approve"])
+async def test_whatever_its_kid_is_it_can_be_asked_for_and_reported(acme: Site, private: rsa.RSAPrivateKey, kid: str) -> None:
+    await post(acme, "import", {"jwks": public(private, kid), "publish_until": "now+7d"})
+    path = f"/v1/tenants/acme/keys/{quote(kid, safe='')}"
+    for what in ("usage", "blast-radius", "readiness"):
+        answered = await acme.operator.get(f"{path}/{what}")
+        assert (answered.status_code, answered.json().get("kid")) == (200, kid), answered.text
+    for what, slug in (("activate", "wrong-key-state"), ("destroy", "wrong-key-state")):
+        assert (await acme.operator.post(f"{path}/{what}")).json()["type"].rpartition("/")[2] == slug
+    assert (await acme.operator.post(f"{path}/compromise", json={"reason": "the old IDP was broken into"})).status_code == 200
+    assert kid not in {key["kid"] for key in (await jwks(acme))["keys"]}
+
+
 async def test_an_adopted_key_that_is_known_signs_at_once_under_its_kid(acme: Site, private: rsa.RSAPrivateKey) -> None:
     old = await signed(acme)
     status, said = await post(acme, "adopt", {"private_key": pem(private), "kid": "idp-1", "known_since": LONG_AGO})
@@ -267,6 +281,20 @@ async def test_a_command_is_carried_out_once_by_its_idempotency_key(acme: Site, 
     once = {"Idempotency-Key": "move-1"}
     assert [(await post(acme, "import", body, **once))[1]["outcome"] for _ in range(2)] == ["imported", "unchanged"]
     assert (await post(acme, "import", {**body, "publish_until": "now+8d"}, **once))[0] == 422
+
+
+@pytest.mark.parametrize("more", [{"activate": True, "reason": "tonight"}, {"known_since": LONG_AGO}])
+async def test_an_idempotency_key_stands_for_one_way_to_adopt(acme: Site, private: rsa.RSAPrivateKey, more: dict[str, Any]) -> None:
+    body, once = {"private_key": pem(private), "kid": "idp-1"}, {"Idempotency-Key": "move-1"}
+    assert [(await post(acme, "adopt", body, **once))[0] for _ in range(2)] == [200, 200]
+    assert (await post(acme, "adopt", {**body, **more}, **once))[0] == 422
+    listed = (await acme.operator.get("/v1/tenants/acme/keys")).json()["keys"]
+    assert [key["state"] for key in listed if key["kid"] == "idp-1"] == ["pre-activation"]
+
+
+async def test_a_relative_time_is_the_same_command_when_it_is_repeated(acme: Site, private: rsa.RSAPrivateKey) -> None:
+    body, once = {"private_key": pem(private), "kid": "idp-1", "known_since": "now-30d"}, {"Idempotency-Key": "move-1"}
+    assert [(await post(acme, "adopt", body, **once))[0] for _ in range(2)] == [200, 200]
 
 
 async def test_the_export_has_the_public_halves(acme: Site, private: rsa.RSAPrivateKey) -> None:
