@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from pydantic import ValidationError
@@ -12,6 +12,8 @@ from services.errors import ServicesError
 from services.settings import Settings
 
 _COMPLETION_SECONDS: Final = 2.0
+ANY_KID: Final[dict[str, Any]] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
+"""Of commands that take a key's id: one in 64 begins with `-`, and none is an option. (With `-h` an `h` in it would ask for help.)"""
 
 app = typer.Typer(
     name="tenantry",

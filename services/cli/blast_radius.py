@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from services.cli.app import Json, Tenant
+from services.cli.app import ANY_KID, Json, Tenant
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, print_table, printable
 from services.settings import Settings
@@ -19,7 +19,7 @@ _ACCEPTS: Final = {"until_restarted": "until it is restarted", "unknown": "nobod
 
 def register(keys: typer.Typer) -> None:
     """Adds the command."""
-    keys.command("blast-radius")(blast_radius)
+    keys.command("blast-radius", context_settings=ANY_KID)(blast_radius)
 
 
 def blast_radius(tenant: Tenant, kid: Annotated[str, typer.Argument(help="The key's id.")], json: Json = False) -> None:

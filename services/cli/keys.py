@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli import approvals, blast_radius, imports, policy, waves
-from services.cli.app import Json, Tenant, examples
+from services.cli.app import ANY_KID, Json, Tenant, examples
 from services.cli.client import Client, path_of
 from services.cli.output import out, print_json, print_table, printable
 from services.errors import Invalid
@@ -78,7 +78,7 @@ def rotate(
     _show(Client(Settings()).ask("POST", path_of(tenant, "keys", "rotate"), json=body), tenant, json)
 
 
-@keys.command("activate")
+@keys.command("activate", context_settings=ANY_KID)
 def activate_(
     tenant: Tenant,
     kid: Kid,
@@ -90,7 +90,7 @@ def activate_(
     _show(Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "activate"), json=body), tenant, json)
 
 
-@keys.command()
+@keys.command(context_settings=ANY_KID)
 def compromise(tenant: Tenant, kid: Kid, reason: Reason, json: Json = False) -> None:
     """Takes a key out of the JWKS at once: tokens that it signed are no longer accepted. Says who may still accept them, and until when."""
     answer = Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "compromise"), json={"reason": reason})
@@ -101,7 +101,7 @@ def compromise(tenant: Tenant, kid: Kid, reason: Reason, json: Json = False) -> 
         blast_radius.show(radius)
 
 
-@keys.command()
+@keys.command(context_settings=ANY_KID)
 def destroy(tenant: Tenant, kid: Kid, json: Json = False) -> None:
     """Has the key store forget a key's private half, for good: of a key that was compromised, or whose last token has expired."""
     _show(Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "destroy")), tenant, json)

@@ -108,7 +108,16 @@ async def test_what_is_not_asked_rightly_is_refused_in_one_line(here: Service, a
     assert len(ran.err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("kid", ["a/b+c=?#%", "..", "-x"])
+async def test_a_kid_that_looks_like_an_option_is_none(here: Service, private: rsa.RSAPrivateKey) -> None:
+    await here.create("dashed")
+    await here.run("keys", "import", "dashed", "-", "--publish-until", "now+7d", stdin=jwks(private, "-hNzb_s"))
+    radius = await here.run("keys", "blast-radius", "dashed", "-hNzb_s", "--json")
+    assert radius.json["kid"] == "-hNzb_s", radius.err
+    ran = await here.run("keys", "compromise", "dashed", "-hNzb_s", "--reason", "a test", "--json")
+    assert ran.json["state"] == "compromised", ran.err
+
+
+@pytest.mark.parametrize("kid", ["a/b+c=?#%", "..", "-x", "-hash", "--reason"])
 async def test_whatever_its_kid_is_it_can_be_reported(here: Service, private: rsa.RSAPrivateKey, kid: str) -> None:
     await here.create("named")
     await here.run("keys", "import", "named", "-", "--publish-until", "now+7d", stdin=jwks(private, kid))
