@@ -15,6 +15,7 @@ import uvicorn
 
 from services.answering import warn
 from services.api.app import application
+from services.api.published_protocol import PublishedProtocol
 from services.bootstrap import start
 from services.errors import SettingsError
 from services.platform import Platform
@@ -46,16 +47,7 @@ async def serve(settings: Settings) -> None:
         if settings.sample:
             await load_sample(platform)
         server = _Server(
-            uvicorn.Config(
-                application(platform),
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                date_header=True,
-                timeout_graceful_shutdown=10,
-                proxy_headers=False,  # nothing is believed that a request says about itself
-            ),
+            configuration(platform),
             platform.live_tails.close,
         )
         _greet(settings, platform)
@@ -64,6 +56,21 @@ async def serve(settings: Settings) -> None:
             await server.serve(sockets=[listening])
         finally:
             looking.cancel()
+
+
+def configuration(platform: Platform) -> uvicorn.Config:
+    """How the platform is served over HTTP."""
+    return uvicorn.Config(
+        application(platform),
+        http=PublishedProtocol,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=10,
+        proxy_headers=False,  # nothing is believed that a request says about itself
+    )
 
 
 class _Server(uvicorn.Server):

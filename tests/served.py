@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import uvicorn
 
-from services.api.app import application
 from services.platform import Platform
+from services.server import configuration
 from tests.processes import PATIENCE
 
 
@@ -27,8 +27,7 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def served(platform: Platform) -> AsyncIterator[str]:
     """The URL of the platform's API, while the context is open."""
-    config = uvicorn.Config(application(platform), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=10)
-    server = _Server(config)
+    server = _Server(configuration(platform))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:

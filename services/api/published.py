@@ -13,6 +13,7 @@ Message = MutableMapping[str, Any]
 AsgiScope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
 Asgi = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 
 _TENANT: Final = r"(?P<tenant>[a-z0-9-]{1,63})"
@@ -42,6 +43,7 @@ class PublishedFirst:
         self._publication = publication
         self._now = now
         self._starts: dict[tuple[str, bool], tuple[Document, Message, Message, Message]] = {}
+        self._responses: dict[str, tuple[Document, Headers, bytes]] = {}
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -55,6 +57,25 @@ class PublishedFirst:
             await self._serve(scope, match["tenant"], None, True, send)
         else:
             await self._application(scope, receive, send)
+
+    def jwks_response(self, tenant: str, default_headers: Headers) -> bytes | None:
+        """The whole answer to a plain `GET` of the tenant's JWKS, as it goes over the wire, or None if there is no such tenant.
+
+        Args:
+            tenant: the one in the path.
+            default_headers: that the server puts before those of every answer; a new list when they change, as the date does each second.
+        """
+        document = self._publication.jwks(tenant, self._now())
+        if document is None:
+            return None
+        held = self._responses.get(tenant)
+        if held is None or held[0] is not document or held[1] is not default_headers:
+            start, body, _ = self._messages((tenant, False), document)
+            lines = [b"%b: %b\r\n" % header for header in (*default_headers, *start["message"]["headers"])]
+            whole = b"".join((b"HTTP/1.1 200 OK\r\n", *lines, b"\r\n", body["body"]))
+            held = self._responses[tenant] = (document, default_headers, whole)
+        _ANSWERED[200].inc()
+        return held[2]
 
     async def _serve(self, scope: AsgiScope, tenant: str, party: str | None, metadata: bool, send: Send) -> None:
         method = scope["method"]

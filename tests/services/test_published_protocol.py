@@ -1,0 +1,160 @@
+"""Over a real socket: what is answered at once is what the application answers, whatever else comes over the connection."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from services.api.published import PublishedFirst
+from services.api.published_protocol import PublishedProtocol
+from tests.platforms import Site
+from tests.processes import PATIENCE
+from tests.served import served
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+PATH = "/t/acme/jwks.json"
+PLAIN = f"GET {PATH} HTTP/1.1\r\nHost: test\r\n\r\n".encode()
+USUAL = f"GET {PATH}?x=1 HTTP/1.1\r\nHost: test\r\n\r\n".encode()
+"""The same document, by the application: there is a query."""
+_DATE = re.compile(rb"date: [^\r]+\r\n")
+
+
+class Wire:
+    """A connection, and what comes over it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def ask(self, request: bytes) -> bytes:
+        """Sends it, and waits for one answer; without its date."""
+        self._writer.write(request)
+        return await self.answer(head=request.startswith(b"HEAD"))
+
+    async def answer(self, *, head: bool = False) -> bytes:
+        """The next answer on the wire, without its date."""
+        async with asyncio.timeout(PATIENCE):
+            start = await self._reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", start)
+            body = b"" if head or length is None else await self._reader.readexactly(int(length[1]))
+        assert _DATE.search(start), start
+        return _DATE.sub(b"", start) + body
+
+    async def closed(self) -> bool:
+        """Returns when the server has closed it; nothing more came."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._reader.read() == b""
+
+
+@pytest.fixture
+async def wire(here: Site) -> AsyncIterator[Wire]:
+    await here.create("acme")
+    async with served(here.platform) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+        try:
+            yield Wire(reader, writer)
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that the application was asked for."""
+    found: list[str] = []
+    serve = PublishedFirst.__call__
+
+    async def noting(self: PublishedFirst, scope: dict[str, str], receive: object, send: object) -> None:
+        found.append(scope["path"])
+        await serve(self, scope, receive, send)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(PublishedFirst, "__call__", noting)
+    return found
+
+
+@pytest.mark.parametrize("path", [PATH, "/t/acme/.well-known/jwks.json"])
+async def test_the_answer_is_the_applications_and_the_application_is_not_asked(wire: Wire, asked: list[str], path: str) -> None:
+    plain = PLAIN.replace(PATH.encode(), path.encode())
+    answers = [await wire.ask(plain) for _ in range(3)]
+    assert asked == []
+    assert answers == [await wire.ask(USUAL)] * 3
+    assert asked == [PATH]
+    assert b'{"keys":[{' in answers[0]
+
+
+async def test_what_is_out_of_the_ordinary_is_left_to_the_application(wire: Wire, asked: list[str]) -> None:
+    etag = re.search(rb'etag: ("[^"]+")', await wire.ask(PLAIN))
+    assert etag is not None
+    for request, status in (
+        (PLAIN.replace(b"\r\n\r\n", b"\r\nIf-None-Match: " + etag[1] + b"\r\n\r\n"), b"304"),
+        (PLAIN.replace(b"GET", b"HEAD"), b"200"),
+        (PLAIN.replace(b"GET", b"POST"), b"405"),
+        (PLAIN.replace(b"\r\n\r\n", b"\r\nContent-Length: 2\r\n\r\nhi"), b"200"),
+        (PLAIN.replace(b"acme", b"nobody"), b"404"),
+        (PLAIN.replace(b"acme", b"ACME"), b"401"),
+        (PLAIN.replace(b"/jwks", b"//jwks"), b"404"),
+        (PLAIN.replace(b"acme", b"%61cme"), b"200"),
+        (PLAIN.replace(b"\r\n\r\n", b"\r\nConnection: keep-alive\r\n\r\n"), b"200"),
+    ):
+        before = len(asked)
+        answer = await wire.ask(request)
+        assert answer.startswith(b"HTTP/1.1 " + status), (request, answer)
+        assert len(asked) == before + 1, request
+    assert await wire.ask(PLAIN) == await wire.ask(USUAL)
+
+
+async def test_requests_in_one_packet_are_answered_in_their_order(wire: Wire) -> None:
+    plain, usual = await wire.ask(PLAIN), await wire.ask(USUAL)
+    missing = PLAIN.replace(b"acme", b"nobody")
+    nothing = await wire.ask(missing)
+    requests = [PLAIN, missing, PLAIN, USUAL, PLAIN, PLAIN, missing]
+    answers = {PLAIN: plain, USUAL: usual, missing: nothing}
+    first = await wire.ask(b"".join(requests))
+    assert [first, *[await wire.answer() for _ in requests[1:]]] == [answers[one] for one in requests]
+
+
+@pytest.mark.parametrize("old", [PLAIN.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), PLAIN.replace(b"1.1", b"1.0")])
+async def test_a_connection_that_is_to_be_closed_is_closed(wire: Wire, old: bytes) -> None:
+    plain = await wire.ask(PLAIN)
+    assert (await wire.ask(old)).replace(b"connection: close\r\n", b"") == plain
+    assert await wire.closed()
+
+
+async def test_an_idle_connection_is_closed_and_one_with_a_request_under_way_is_not(
+    here: Site, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = asyncio.Event()
+    handler = PublishedProtocol.timeout_keep_alive_handler
+
+    def idle(self: PublishedProtocol) -> None:
+        handler(self)
+        ended.set()
+
+    monkeypatch.setattr(PublishedProtocol, "timeout_keep_alive_handler", idle)
+    init = PublishedProtocol.__init__
+
+    def impatient(self: PublishedProtocol, *args: object, **named: object) -> None:
+        init(self, *args, **named)  # type: ignore[arg-type]
+        self.timeout_keep_alive = 0  # the first turn of the loop in which nothing is asked
+
+    monkeypatch.setattr(PublishedProtocol, "__init__", impatient)
+    async with served(here.platform) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+        other = Wire(reader, writer)
+        plain = await other.ask(PLAIN + b"GET /readyz HTTP/1.1\r\nHost: test\r\n\r\n")
+        assert plain == await wire.ask(PLAIN)
+        assert (await other.answer()).startswith(b"HTTP/1.1 200")
+        assert await other.closed()
+        assert ended.is_set()
+        writer.close()
+
+
+async def test_a_rotation_is_in_the_next_answer(here: Site, wire: Wire) -> None:
+    before = await wire.ask(PLAIN)
+    assert (await here.operator.post("/v1/tenants/acme/keys/rotate", json={"activate": True, "reason": "now"})).is_success
+    after = await wire.ask(PLAIN)
+    assert after != before
+    assert after == await wire.ask(USUAL)
