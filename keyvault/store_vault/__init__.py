@@ -8,14 +8,15 @@ How the port's promises are kept:
   and under any other name such a key is refused.
 - **create** is idempotent in Vault: one transit key for each of our names (`names.py`), whoever comes first.
 - **sign** always names the first version of the transit key, so a rotation by hand in Vault changes nothing. What is to be signed with
-  one key while a request is under way goes into the next (`batches.py`): hvac takes a millisecond of CPU a request.
+  one key while a request is under way goes into the next (`batches.py`). It goes over a line of its own (`signing_line.py`), and what
+  does not succeed there, through hvac.
 - **destroy** erases that version and leaves its name, taken by a version that nobody uses (`transit.py`). Deleting the key would free
   the name; so there is no moment in which somebody could make the key anew, whatever is killed in between.
 - **A token** is renewed at two thirds of its life by a thread of its own (`renewal.py`); a role logs in again when its token is dead
   (`login.py`).
 - **Nothing waits for ever**: each call has `timeout` seconds in all.
 
-hvac is synchronous; it runs in a small pool of threads.
+hvac is synchronous; it runs in a small pool of threads, and takes a millisecond and more of CPU a request.
 """
 
 from keyvault.store_vault.connection import VaultConnection

@@ -23,13 +23,18 @@ _LOGINS: Final = 2
 
 
 class Asker:
-    """Asks the transit engine of a connection. Every method waits for the answer, so call it from a thread."""
+    """Asks the transit engine of a connection. Every method waits for the answer, so call it from a thread.
+
+    Attributes:
+        login: the token's.
+        mounted: whether the mount was found to be what it should be.
+    """
 
     def __init__(self, connection: VaultConnection) -> None:
         """Asks nothing yet."""
         self._connection = connection
         self._clients = Clients(connection)
-        self._mounted = False
+        self.mounted = False
         self.login = Login(connection, self._clients)
 
     def ask(self, name: KeyName, operation: str, path: str, work: Callable[[Any, str, str], T]) -> T:
@@ -76,7 +81,7 @@ class Asker:
         """A lease for a mount that is what it should be. Otherwise the keys of a store would seem to be lost where they never were."""
         lease = self.login.lease()
         for _ in range(_LOGINS):
-            if self._mounted:
+            if self.mounted:
                 break
             try:
                 kind = request(self._connection, lease.client, "mount", self._kind_of_mount)
@@ -89,7 +94,7 @@ class Asker:
                 raise self._refused(lease, f"{self._connection.mount}/keys/+") from error
             if kind != _TRANSIT:
                 raise unavailable(self._connection, "mount", f"{self._connection.mount!r} is of type {kind!r}; name a mount of transit")
-            self._mounted = True
+            self.mounted = True
         return lease
 
     def _kind_of_mount(self, client: hvac.Client) -> str:

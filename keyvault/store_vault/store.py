@@ -18,6 +18,7 @@ from keyvault.store_vault.connection import VaultConnection
 from keyvault.store_vault.names import KINDS
 from keyvault.store_vault.renewal import Renewal
 from keyvault.store_vault.request import unavailable
+from keyvault.store_vault.signing_line import SigningLine
 from keyvault.store_vault.transit import Transit
 
 _T = TypeVar("_T")
@@ -34,6 +35,7 @@ class VaultKeyStore(KeyStore):
         self._connection = connection
         self._asker = Asker(connection)
         self._transit = Transit(self._asker)
+        self._line = SigningLine(connection, self._asker)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="vault")
         self._batches = Batches(self._send, lambda name: KINDS[name.algorithm].batch)
         self._renewal = Renewal(self._asker.login, at_once=connection.token is not None)
@@ -74,11 +76,13 @@ class VaultKeyStore(KeyStore):
         self._closed = True
         self._renewal.end()
         self._batches.close()
+        await self._line.close()
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         self._asker.close()
 
     async def _send(self, name: KeyName, payloads: Sequence[bytes]) -> Sequence[bytes | KeyStoreError]:
-        return await self._in_thread(lambda: self._transit.sign(name, payloads))
+        signed = None if self._closed else await self._line.sign(name, payloads)
+        return signed if signed is not None else await self._in_thread(lambda: self._transit.sign(name, payloads))
 
     async def _run(self, work: Callable[[], _T]) -> _T:
         return await self._bounded(self._in_thread(work))
