@@ -38,6 +38,7 @@ from services.outbound.client import Outbound
 from services.parts import now_ms
 from services.platform import Platform
 from services.settings import Settings
+from services.tenants.domains import Domains
 from services.tenants.forgetting import Forgetting
 from services.tenants.search_user import SearchUsers
 from services.tenants.sources import Sources
@@ -75,8 +76,9 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         tenants, sources, tokens, rings, seen, installation = Tenants(), Sources(), Tokens(), Rings(), Commands(), Installation()
         notices, outbound = Notices(), Outbound(Allowed.parse(settings.outbound_allow))
         stack.push_async_callback(outbound.close)
-        waves, backlogs = Waves(rings), parts.backlogs(settings)
-        control = await parts.control_log(log, stack, backlogs, tenants, sources, tokens, rings, waves, seen, installation, notices)
+        waves, domains, backlogs = Waves(rings), Domains(), parts.backlogs(settings)
+        folded = (tenants, sources, domains, tokens, rings, waves, seen, installation, notices)
+        control = await parts.control_log(log, stack, backlogs, *folded)
         await ensure_installation(control, installation, now_ms())
         await ensure_operator(control, tokens, settings.operator_token_file, now_ms())
 
@@ -115,6 +117,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             search_users=search_users,
             forgetting=forgetting,
             sources=sources,
+            domains=domains,
             tokens=tokens,
             rings=rings,
             custodian=custodian,
@@ -123,7 +126,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             approvals=ApprovalCommands(custodian, tokens),
             notices=notices,
             outbound=outbound,
-            publication=Publication(tenants, rings, fetches, settings.issuer_base),
+            publication=Publication(tenants, domains, rings, fetches, settings.issuer_base),
             scheduler=scheduler,
             waves=wave_commands,
             processor=processor,

@@ -24,6 +24,7 @@ from services.notices.notices import Notices
 from services.outbound.client import Outbound
 from services.preparation import Preparation
 from services.settings import Settings
+from services.tenants.domains import Domains
 from services.tenants.forgetting import Forgetting
 from services.tenants.search_user import SearchUsers
 from services.tenants.sources import Sources
@@ -52,6 +53,7 @@ class Platform:
     search_users: SearchUsers
     forgetting: Forgetting
     sources: Sources
+    domains: Domains
     tokens: Tokens
     rings: Rings
     custodian: Custodian

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from services.access.scopes import Scope
+from services.tenants.domains import MOST_DOMAINS
 
 
 class Strict(BaseModel):
@@ -51,6 +52,7 @@ class TenantAnswer(BaseModel):
     issuer: str
     sources: list[dict[str, str]]
     isolation: str
+    domains: list[str]
     created_at: str
     jwks_uri: str
 
@@ -66,6 +68,14 @@ class SourcesBody(Strict):
     """Sources to ignore: their events are dropped, as those of Keycloak's own realm `master`."""
 
     sources: Annotated[list[dict[str, str]], Field(max_length=1000)]
+
+
+class DomainsBody(Strict):
+    """A tenant's own domains."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"domains": ["id.acme.example"]}]})
+
+    domains: Annotated[list[str], Field(max_length=MOST_DOMAINS, description="In lower case, without scheme, port and path")]
 
 
 class TokenBody(Strict):

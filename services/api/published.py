@@ -24,6 +24,7 @@ _PATH: Final = re.compile(
 _RFC_8414: Final = re.compile(rf"/\.well-known/oauth-authorization-server/t/{_TENANT}")
 """Where RFC 8414, section 3.1, looks for the metadata of an issuer with a path: before the path, not behind it."""
 _ANSWERED: Final = {status: PUBLISHED.labels(status) for status in PUBLISHED_STATUSES}
+_WHOSE: Final = re.compile(rf"(?:/\.well-known/oauth-authorization-server)?/t/{_TENANT}(?:/.*)?")
 _AT: Final = re.compile(rb"(?:^|&)at=")
 _CORS: Final = (b"access-control-allow-origin", b"*")  # public documents: any web page may read them
 _PREFLIGHT: Final = [
@@ -36,7 +37,10 @@ _PREFLIGHT: Final = [
 
 
 class PublishedFirst:
-    """Answers the public documents of tenants itself, and hands everything else to the application behind it."""
+    """Answers the public documents of tenants itself, and hands everything else to the application behind it.
+
+    Under a tenant's own domain the same documents are there without `/t/TENANT`, and no other tenant's are.
+    """
 
     def __init__(self, application: Asgi, publication: Publication, now: Callable[[], int]) -> None:
         self._application = application
@@ -48,6 +52,13 @@ class PublishedFirst:
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serves one request."""
         path: str = scope.get("path", "")
+        if scope["type"] == "http" and (owner := self._publication.owner(_host(scope))) is not None:
+            if (whose := _WHOSE.fullmatch(path)) is not None and whose["tenant"] != owner:
+                await self._nothing(b"tenant", send)
+                return
+            if _PATH.fullmatch(own := f"/t/{owner}{path}") is not None:
+                path = own
+                scope = {**scope, "path": path, "raw_path": path.encode()}
         # With `at=` it is a question about the past, which needs a token; whatever else stands there is somebody's cache buster.
         if not path.startswith(("/t/", "/.well-known/")) or scope["type"] != "http" or _AT.search(scope["query_string"]):
             await self._application(scope, receive, send)
@@ -58,15 +69,15 @@ class PublishedFirst:
         else:
             await self._application(scope, receive, send)
 
-    def jwks_response(self, tenant: str, default_headers: Headers) -> bytes | None:
-        """The whole answer to a plain `GET` of the tenant's JWKS, as it goes over the wire, or None if there is no such tenant.
+    def jwks_response(self, tenant: str, host: bytes, default_headers: Headers) -> bytes | None:
+        """The whole answer to a plain `GET` of the tenant's JWKS, as it goes over the wire, or None if there is no such tenant here.
 
         Args:
             tenant: the one in the path.
+            host: the `Host` header.
             default_headers: that the server puts before those of every answer; a new list when they change, as the date does each second.
         """
-        document = self._publication.jwks(tenant, self._now())
-        if document is None:
+        if self._publication.owner(host) not in {None, tenant} or (document := self._publication.jwks(tenant, self._now())) is None:
             return None
         held = self._responses.get(tenant)
         if held is None or held[0] is not document or held[1] is not default_headers:
@@ -96,9 +107,8 @@ class PublishedFirst:
         else:
             document = self._publication.jwks(tenant, now)
         if document is None:
-            _ANSWERED[404].inc()
             what = b"tenant" if party is None else b"tenant, or it has no relying party with a URL of its own by this name"
-            await _plain(send, 404, b'{"detail":"there is no such %s"}' % what)
+            await self._nothing(what, send)
             return
         if party is not None and method == "GET":
             self._publication.fetched(tenant, party)
@@ -112,6 +122,10 @@ class PublishedFirst:
         await send(start["message"])
         await send(body if method == "GET" else {"type": "http.response.body", "body": b""})
 
+    async def _nothing(self, what: bytes, send: Send) -> None:
+        _ANSWERED[404].inc()
+        await _plain(send, 404, b'{"detail":"there is no such %s"}' % what)
+
     def _messages(self, which: tuple[str, bool], document: Document) -> tuple[Message, Message, Message]:
         """The ASGI messages of a document, made once; those of the path's last document are forgotten."""
         held = self._starts.get(which)
@@ -123,6 +137,10 @@ class PublishedFirst:
             unchanged = {"type": "http.response.start", "status": 304, "headers": caching}
             held = self._starts[which] = (document, start, {"type": "http.response.body", "body": document.body}, unchanged)
         return held[1], held[2], held[3]
+
+
+def _host(scope: AsgiScope) -> bytes:
+    return next((value for name, value in scope["headers"] if name == b"host"), b"")
 
 
 def _known(scope: AsgiScope, etag: bytes) -> bool:

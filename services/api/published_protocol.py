@@ -56,7 +56,8 @@ class PublishedProtocol(HttpToolsProtocol):
             or not _OTHERWISE.isdisjoint([name for name, _ in self.headers])
         ):
             return None
-        return application.jwks_response(match[1].decode("ascii"), self.server_state.default_headers)
+        host = next((value for name, value in self.headers if name == b"host"), b"")
+        return application.jwks_response(match[1].decode("ascii"), host, self.server_state.default_headers)
 
 
 _ANSWERED: Final = _Answered()

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from keyvault.errors import KeyStoreUnavailable
 from services.access.scopes import Scope
 from services.api.edge import TheOperator, ThePlatform, ThePrincipal, needs
-from services.api.models import SourcesBody, TenantAnswer, TenantBody, TenantList
+from services.api.models import DomainsBody, SourcesBody, TenantAnswer, TenantBody, TenantList
 from services.errors import Forbidden, Invalid, NotFound
 from services.platform import Platform
 from services.tenants import commands
+from services.tenants.domains import declare_domains, jwks_uri_of
 from services.tenants.sources import declare, parse
 from services.tenants.tenant import Tenant
 from streams.errors import IndexUnavailable
@@ -102,6 +103,21 @@ async def delete_tenant(tenant: str, running: ThePlatform, by: ThePrincipal) -> 
     await running.forgetting.forget(scope, by.id, running.now())
 
 
+@router.get("/v1/tenants/{tenant}/domains", summary="Lists a tenant's own domains")
+async def get_domains(scope: _Admin, running: ThePlatform) -> DomainsBody:
+    """Under each of them the tenant's JWKS and metadata are answered without `/t/TENANT`, and no other tenant's."""
+    return DomainsBody(domains=list(running.domains.of(scope.tenant)))
+
+
+@router.put("/v1/tenants/{tenant}/domains", summary="Sets a tenant's own domains")
+async def put_domains(scope: _Admin, body: DomainsBody, running: ThePlatform, by: ThePrincipal) -> DomainsBody:
+    """All of them, and no others. Only operators: they know whose a domain is, and send its requests here with the `Host` that came."""
+    by.require_operator()
+    base = running.settings.issuer_base
+    await declare_domains(running.control, running.domains, scope.tenant, body.domains, base, by.id, running.now())
+    return DomainsBody(domains=list(running.domains.of(scope.tenant)))
+
+
 @router.get("/v1/ignored-sources", summary="Lists the sources whose events are dropped")
 async def get_ignored(running: ThePlatform, by: TheOperator) -> SourcesBody:  # noqa: ARG001 -- only operators
     """What operators told the router to ignore."""
@@ -138,5 +154,6 @@ def _answer(running: Platform, tenant: Tenant) -> TenantAnswer:
         sources=[as_json(source) for source in running.sources.map.of(tenant.id)],
         isolation=tenant.isolation,
         created_at=iso(tenant.created_at),
-        jwks_uri=f"{running.settings.issuer_base}/t/{tenant.id}/jwks.json",
+        domains=list(running.domains.of(tenant.id)),
+        jwks_uri=jwks_uri_of(tenant, running.domains, running.settings.issuer_base),
     )

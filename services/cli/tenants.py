@@ -77,6 +77,24 @@ def delete(
     out.print(f"{tenant}: deleted; its events stay in the log, and its id is never used again")
 
 
+@tenants.command(epilog=examples("tenants domains acme", "tenants domains acme id.acme.example", "tenants domains acme --none"))
+def domains(
+    tenant: Tenant,
+    domain: Annotated[list[str] | None, typer.Argument(help="All its domains, from now on. None: only shows them.")] = None,
+    none: Annotated[bool, typer.Option("--none", help="It is to have none any more.")] = False,
+    json: Json = False,
+) -> None:
+    """Shows or sets a tenant's own domains, under which its JWKS and metadata are answered without /t/TENANT."""
+    if domain and none:
+        raise Invalid("say either which domains, or --none")
+    client, path = Client(Settings()), f"{path_of(tenant)}/domains"
+    answer = client.ask("PUT", path, json={"domains": domain or []}) if domain or none else client.ask("GET", path)
+    if json:
+        print_json(answer["domains"])
+    else:
+        out.print(printable("\n".join(answer["domains"]) or f"{tenant} has no domain of its own"), soft_wrap=True)
+
+
 def _source(source: dict[str, str]) -> str:
     return source["provider"] + ":" + ",".join(f"{kind}={value}" for kind, value in source.items() if kind != "provider")
 

@@ -16,6 +16,7 @@ from keyvault.ring import Ring
 from services.keys.fetches import Fetches
 from services.keys.rings import Rings
 from services.tenants.commands import issuer_of
+from services.tenants.domains import Domains, jwks_uri_of
 from services.tenants.tenant import Tenant, Tenants
 
 _DISCOVERY_MAX_AGE: Final = 300
@@ -53,13 +54,18 @@ class _Held:
 class Publication:
     """Makes each document when it is first asked for after a change, and answers it from memory from then on."""
 
-    def __init__(self, tenants: Tenants, rings: Rings, fetches: Fetches, issuer_base: str) -> None:
+    def __init__(self, tenants: Tenants, domains: Domains, rings: Rings, fetches: Fetches, issuer_base: str) -> None:
         self._tenants = tenants
+        self._domains = domains
         self._fetches = fetches
         self._rings = rings
         self._issuer_base = issuer_base
         self._jwks: dict[str, _Held] = {}
-        self._discovery: dict[str, tuple[Tenant, tuple[str, ...], Document]] = {}
+        self._discovery: dict[str, tuple[Tenant, str, tuple[str, ...], Document]] = {}
+
+    def owner(self, host: bytes) -> str | None:
+        """The tenant whose own domain a `Host` header names, if it is one."""
+        return self._domains.owner(host)
 
     def jwks(self, tenant: str, now: int) -> Document | None:
         """The tenant's JWKS now, or None if there is no such tenant, or not quite yet."""
@@ -89,10 +95,11 @@ class Publication:
         if found is None or not self._tenants.exists(tenant) or not self._rings.of(tenant).keys:
             return None
         algorithms = tuple(sorted({key.algorithm.value for key in self._rings.of(tenant).published(now)}))
+        jwks_uri = jwks_uri_of(found, self._domains, self._issuer_base)
         held = self._discovery.get(tenant)
-        if held is None or held[:2] != (found, algorithms):
-            held = self._discovery[tenant] = (found, algorithms, self._metadata(found, algorithms))
-        return held[2]
+        if held is None or held[:3] != (found, jwks_uri, algorithms):
+            held = self._discovery[tenant] = (found, jwks_uri, algorithms, self._metadata(found, jwks_uri, algorithms))
+        return held[3]
 
     def _hold(self, tenant: str, now: int) -> _Held | None:
         ring = self._rings.of(tenant)
@@ -109,10 +116,10 @@ class Publication:
             held = self._jwks[tenant] = _Held(ring, until, document, own_urls)
         return held
 
-    def _metadata(self, tenant: Tenant, algorithms: tuple[str, ...]) -> Document:
+    def _metadata(self, tenant: Tenant, jwks_uri: str, algorithms: tuple[str, ...]) -> Document:
         metadata = {
             "issuer": issuer_of(tenant, self._issuer_base),
-            "jwks_uri": f"{self._issuer_base}/t/{tenant.id}/jwks.json",
+            "jwks_uri": jwks_uri,
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": algorithms,

@@ -33,6 +33,7 @@ from services.keys.wave_progress import Progress
 from services.keys.waves import Wave, Waves
 from services.parts import now_ms
 from services.tenants.commands import delete
+from services.tenants.domains import Domains
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlEvent, ControlLog
 from streams.event_log import CONTROL, EventLog, NewRecord
@@ -187,5 +188,5 @@ async def node(log: EventLog, store: KeyStore, *, clock: Callable[[], int] = now
             approvals=ApprovalCommands(custodian, tokens),
             scheduler=scheduler,
             waves=WaveCommands(control, waves, rings, tenants, scheduler, clock),
-            publication=Publication(tenants, rings, Fetches(control, rings, clock), "https://test"),
+            publication=Publication(tenants, Domains(), rings, Fetches(control, rings, clock), "https://test"),
         )

@@ -106,6 +106,18 @@ async def test_what_is_out_of_the_ordinary_is_left_to_the_application(wire: Wire
     assert await wire.ask(PLAIN) == await wire.ask(USUAL)
 
 
+async def test_under_another_tenants_domain_there_is_no_answer(here: Site, wire: Wire) -> None:
+    await here.create("globex")
+    for tenant in ("acme", "globex"):
+        body = {"domains": [f"id.{tenant}.example"]}
+        assert (await here.operator.put(f"/v1/tenants/{tenant}/domains", json=body)).is_success
+    own, other = (PLAIN.replace(b"Host: test", f"Host: id.{tenant}.example".encode()) for tenant in ("acme", "globex"))
+    assert await wire.ask(own) == await wire.ask(PLAIN)
+    assert await wire.ask(own.replace(b"/t/acme", b"")) == await wire.ask(PLAIN)
+    assert (await wire.ask(other)).startswith(b"HTTP/1.1 404")
+    assert await wire.ask(other.replace(b"/t/acme", b"")) == await wire.ask(PLAIN.replace(b"acme", b"globex"))
+
+
 async def test_requests_in_one_packet_are_answered_in_their_order(wire: Wire) -> None:
     plain, usual = await wire.ask(PLAIN), await wire.ask(USUAL)
     missing = PLAIN.replace(b"acme", b"nobody")
