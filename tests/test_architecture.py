@@ -47,7 +47,7 @@ ENGINES: dict[str, str | tuple[str, ...]] = {
     "fastapi": "services/api/",
     "starlette": "services/api/",
     "uvicorn": ("services/server.py", "services/api/published_protocol.py"),
-    "aiohttp": "keyvault/store_vault/signing_line.py",
+    "aiohttp": ("keyvault/store_vault/", "streams/index_opensearch/"),
     "typer": "services/cli/",
     "httpx": ("services/cli/client.py", "services/outbound/"),
     "httpcore": "services/outbound/",
