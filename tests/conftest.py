@@ -47,6 +47,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker (pytest-xdist) tells the process that it works for which servers were not to be had."""
+    from tests.servers.fixtures import MISSING  # noqa: PLC0415
+
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["missing"] = MISSING
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes what a worker tells."""
+    from tests.servers.fixtures import MISSING  # noqa: PLC0415
+
+    MISSING.update(getattr(node, "workeroutput", {}).get("missing", {}))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One line for each server that was not to be had."""
     from tests.servers.fixtures import MISSING  # noqa: PLC0415
