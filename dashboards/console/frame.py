@@ -33,9 +33,11 @@ class Frame:
     sections: tuple[tuple[str, str], ...] = ()
 
 
-def sections(tenant: str, *, events: bool, keys: bool) -> tuple[tuple[str, str], ...]:
+def sections(tenant: str, *, events: bool, keys: bool, admin: bool = False) -> tuple[tuple[str, str], ...]:
     """The sections of a tenant that somebody may see."""
-    return ((("Log", log_path(tenant)),) if events else ()) + ((("Keys", keys_path(tenant)),) if keys else ())
+    log = (("Log", log_path(tenant)),)
+    ring = (("Keys", keys_path(tenant)), ("Relying parties", parties_path(tenant)))
+    return (log if events else ()) + (ring if keys else ()) + ((("Tokens", tokens_path(tenant)),) if admin else ())
 
 
 def log_path(tenant: str, **parameters: str) -> str:
@@ -63,6 +65,32 @@ def keys_path(tenant: str) -> str:
 def compromise_path(tenant: str, kid: str) -> str:
     """What the compromise of a key comes to, and its report."""
     return f"{keys_path(tenant)}/compromise?{urlencode({'kid': kid})}"
+
+
+def activate_path(tenant: str, kid: str) -> str:
+    """What it comes to if this key signs now, and the button."""
+    return f"{keys_path(tenant)}/activate?{urlencode({'kid': kid})}"
+
+
+def history_path(tenant: str, after: str = "") -> str:
+    """What happened to the keys; from a cursor on, if one is given."""
+    return f"{keys_path(tenant)}/history" + (f"?{urlencode({'after': after})}" if after else "")
+
+
+def parties_path(tenant: str, **parameters: str) -> str:
+    """The tenant's relying parties; empty parameters are left out."""
+    given = {name: value for name, value in parameters.items() if value}
+    return f"{HOME}/{quote(tenant, safe='')}/relying-parties" + (f"?{urlencode(given)}" if given else "")
+
+
+def party_path(tenant: str, party: str) -> str:
+    """A relying party."""
+    return f"{parties_path(tenant)}/{quote(party, safe='')}"
+
+
+def tokens_path(tenant: str, after: str = "") -> str:
+    """The tenant's access tokens; those after one of them, if it is given."""
+    return f"{HOME}/{quote(tenant, safe='')}/tokens" + (f"?{urlencode({'after': after})}" if after else "")
 
 
 def local(target: str) -> str:

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from dashboards.console.approvals import ApprovalView, dual_control_words
+from dashboards.console.key_history import History
+from dashboards.console.published_jwks import PublishedJwks
+from dashboards.console.ring_timeline import Timeline, timeline
 from dashboards.console.rotation import Rotation, rotation
+from dashboards.console.standby_readiness import StandbyReadiness, standby_readiness
 from dashboards.console.times import age, utc, words
 from keyvault.due import activates_at
 from keyvault.key import Key, KeyState
@@ -54,6 +58,10 @@ class KeysPage:
     Attributes:
         warnings: what the policy can't keep, and whom it may break.
         rotation: what the button would do; None for those who may not press it.
+        timeline: the keys over time; None if there are none.
+        readiness: of the relying parties for the standby; None if there is none.
+        jwks: what relying parties fetch; None if there is nothing yet.
+        history: what happened last; None if the search index can't tell it now.
         approvals: what waits for a second person.
         notice: what has just been done, in paragraphs.
         trouble: why it was not done.
@@ -68,6 +76,10 @@ class KeysPage:
     policy: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
     rotation: Rotation | None
+    timeline: Timeline | None
+    readiness: StandbyReadiness | None
+    jwks: PublishedJwks | None = None
+    history: History | None = None
     approvals: tuple[ApprovalView, ...] = ()
     notice: tuple[str, ...] = ()
     trouble: str | None = None
@@ -86,6 +98,8 @@ class KeysPage:
         *,
         issuer: str,
         may_rotate: bool,
+        jwks: PublishedJwks | None = None,
+        history: History | None = None,
         approvals: tuple[ApprovalView, ...] = (),
         notice: tuple[str, ...] = (),
         trouble: str | None = None,
@@ -103,6 +117,10 @@ class KeysPage:
             policy=_policy(ring.policy),
             warnings=tuple(warnings(ring, ring.policy)),
             rotation=rotation(ring, now) if may_rotate else None,
+            timeline=timeline(ring, now),
+            readiness=standby_readiness(ring, now),
+            jwks=jwks,
+            history=history,
             approvals=approvals,
             notice=notice,
             trouble=trouble,

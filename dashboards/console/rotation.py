@@ -85,6 +85,6 @@ def _before(ring: Ring, plan: Plan, now: int) -> tuple[str, ...]:
         return (
             f"The standby is not due: it was published {age(standby.published_at, now)}. {learning}",
             "A rotation before then changes nothing, and answers when the standby takes over by itself.",
-            "One that can't wait is forced through the API, with a reason.",
+            "What can't wait is forced, with a reason: “Let it sign now” at the standby.",
         )
     return ("Somebody else has just rotated this ring.",)

@@ -90,6 +90,14 @@ def words(ms: int) -> str:
     return "0 seconds"
 
 
+def tick(ms: int, span: int) -> str:
+    """A time beside an axis that is `span` milliseconds long: as exact as one needs to tell it from the others there."""
+    text = utc(ms)
+    if span >= 4 * _DAY:
+        return text[:10]
+    return text[5:16] + "Z" if span >= 20 * _MINUTE else text[11:]
+
+
 def stamp(ms: int, now: int) -> Markup:
     """A time as HTML, with its age."""
     return Markup('<time datetime="{}">{}</time> <small class="age">{}</small>').format(utc(ms).replace(" ", "T"), utc(ms), age(ms, now))

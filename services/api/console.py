@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 from typing import Final
 
 import structlog
@@ -12,18 +11,22 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from dashboards.console import assets
 from dashboards.console.event_page import EventPage
 from dashboards.console.frame import HOME, SIGN_IN, SIGN_OUT, keys_path, local, log_path
-from dashboards.console.keys_page import KeysPage
 from dashboards.console.log_page import Asked, LogPage, Problem
 from dashboards.console.plain_pages import SignInPage, TenantLine, TenantsPage
-from dashboards.console.rotation import rotated, rotation
-from keyvault.errors import KeyVaultError
 from services.access.scopes import Scope
 from services.access.session import LIFETIME_MS, Sessions
-from services.api import console_approvals, console_compromise
+from services.api import (
+    console_activate,
+    console_approvals,
+    console_compromise,
+    console_keys,
+    console_parties,
+    console_party,
+    console_tokens,
+)
 from services.api.console_edge import (
     ConsoleRoute,
     TheVisitor,
-    Visitor,
     cookie,
     form_of,
     home,
@@ -34,11 +37,9 @@ from services.api.console_edge import (
     without_cookie,
 )
 from services.api.console_log import look
-from services.api.edge import ThePlatform, client_ip, platform
-from services.api.problems import problem
+from services.api.edge import ThePlatform, client_ip
 from services.errors import NotFound, Unauthenticated
 from services.platform import Platform
-from services.tenants.commands import issuer_of
 from streams.errors import QueryError
 
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
@@ -53,6 +54,11 @@ def install(app: FastAPI, running: Platform) -> None:
     app.state.sessions = Sessions(running.tokens)
     app.include_router(console_compromise.router)
     app.include_router(console_approvals.router)
+    app.include_router(console_keys.router)
+    app.include_router(console_activate.router)
+    app.include_router(console_parties.router)
+    app.include_router(console_party.router)
+    app.include_router(console_tokens.router)
     app.include_router(router)
 
 
@@ -162,49 +168,6 @@ async def event(tenant: str, event_id: str, request: Request, running: ThePlatfo
     now, details = running.now(), {"event.id": identifier[:512], "via": "console"}
     await running.audit.record(scope, "event_read", who.principal, now, details=details, ip=client_ip(request))
     return page_of(request, EventPage.of(tenant, json.loads(hit.document), now), who, tenant)
-
-
-@router.api_route(HOME + "/{tenant}/keys", methods=_READ)
-async def keys(tenant: str, request: Request, who: TheVisitor) -> Response:
-    """The tenant's key ring."""
-    return _keys(request, who, tenant, notice=who.session.take_notice())
-
-
-@router.post(HOME + "/{tenant}/keys/rotate")
-async def rotate(tenant: str, request: Request, running: ThePlatform, who: TheVisitor) -> Response:
-    """Does what the page said that it would do, or nothing, if the ring has changed since."""
-    form = await form_of(request, who.session)
-    scope = who.principal.enter(tenant, Scope.KEYS_ROTATE, running.tenants.exists)
-    if form.get("expects") != rotation(running.rings.of(tenant), running.now()).expects:
-        trouble = "The keys have changed since this page was loaded, so nothing was done. What a rotation would do now stands below."
-        return _keys(request, who, tenant, trouble=trouble, status=HTTPStatus.CONFLICT)
-    try:
-        done = await running.custodian.rotate(scope, activate=False, reason=None, by=who.principal.id, command=None)
-    except KeyVaultError as error:
-        found = problem(error)
-        return _keys(request, who, tenant, trouble=str(error), status=found.status if found else HTTPStatus.INTERNAL_SERVER_ERROR)
-    who.session.notice = rotated(done.outcome, done.ring, done.kid, done.warning, running.now())
-    return to(keys_path(tenant))
-
-
-def _keys(
-    request: Request, who: Visitor, tenant: str, *, notice: tuple[str, ...] = (), trouble: str | None = None, status: int = HTTPStatus.OK
-) -> Response:
-    running = platform(request)
-    who.principal.enter(tenant, Scope.KEYS_READ, running.tenants.exists)
-    found = running.tenants.find(tenant)
-    assert found is not None, "the tenant was entered"
-    page = KeysPage.of(
-        tenant,
-        running.rings.of(tenant),
-        running.now(),
-        issuer=issuer_of(found, running.settings.issuer_base),
-        may_rotate=Scope.KEYS_ROTATE in who.principal.scopes,
-        approvals=console_approvals.pending(running, tenant, who.principal),
-        notice=notice,
-        trouble=trouble,
-    )
-    return page_of(request, page, who, tenant, status=status)
 
 
 @router.api_route(HOME + "/{rest:path}", methods=_ANY)

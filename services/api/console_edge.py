@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 
-from dashboards.console.frame import HOME, Frame, keys_path, local, log_path, sections
+from dashboards.console.frame import HOME, Frame, keys_path, local, log_path, sections, tokens_path
 from dashboards.console.plain_pages import ContinuePage, TroublePage
 from dashboards.console.render import Page, render
 from services.access.principal import Principal
@@ -135,8 +135,12 @@ def home(principal: Principal) -> str:
     """The first page of somebody who sees one tenant."""
     if principal.tenant is None:
         return HOME
-    keys_only = Scope.KEYS_READ in principal.scopes and Scope.EVENTS_READ not in principal.scopes
-    return keys_path(principal.tenant) if keys_only else log_path(principal.tenant)
+    if Scope.EVENTS_READ not in principal.scopes:
+        if Scope.KEYS_READ in principal.scopes:
+            return keys_path(principal.tenant)
+        if Scope.TENANT_ADMIN in principal.scopes:
+            return tokens_path(principal.tenant)
+    return log_path(principal.tenant)
 
 
 def without_cookie(request: Request) -> Response | None:
@@ -153,7 +157,8 @@ def _frame(request: Request, who: Visitor | None, tenant: str | None) -> Frame:
     found = platform(request).tenants.find(tenant) if tenant is not None else None
     if found is None:
         return Frame(principal.name, session.csrf, principal.is_operator)
-    seen = sections(found.id, events=Scope.EVENTS_READ in principal.scopes, keys=Scope.KEYS_READ in principal.scopes)
+    may = principal.scopes
+    seen = sections(found.id, events=Scope.EVENTS_READ in may, keys=Scope.KEYS_READ in may, admin=Scope.TENANT_ADMIN in may)
     return Frame(principal.name, session.csrf, principal.is_operator, found.id, found.display_name, seen)
 
 

@@ -91,15 +91,7 @@ async def put_party(
     rp: str, scope: _Admin, body: RelyingPartyBody, running: ThePlatform, by: ThePrincipal, response: Response
 ) -> dict[str, Any]:
     """From then on rotations wait for it, as far as the policy's `readiness_limit` allows."""
-    party = RelyingParty(
-        id=rp,
-        name=body.name,
-        contact=body.contact,
-        library=body.library,
-        cached_for=_duration("cached_for", body.cached_for),
-        own_url=body.own_url,
-        webhook=body.webhook,
-    )
+    party = party_of(rp, body)
     if await commands.register(running.control, running.rings, scope, party, by.id, running.now()):
         response.status_code = HTTPStatus.CREATED
     return _answer(running, scope, party, by)
@@ -115,7 +107,7 @@ async def delete_party(rp: str, scope: _Admin, running: ThePlatform, by: ThePrin
 async def check_party(rp: str, scope: _Reader, body: CheckBody, running: ThePlatform) -> dict[str, Any]:
     """In plain words, for its developers; by this tenant's policy. Nothing is changed: settings can be tried before they are made."""
     ring = running.rings.of(scope.tenant)
-    found = check(_caching(commands.find(ring, rp), body), ring.policy)
+    found = check(caching_of(commands.find(ring, rp), body), ring.policy)
     return {
         "survives_rotation": found.planned,
         "survives_emergency": found.emergency,
@@ -153,7 +145,6 @@ def _answer(running: Platform, scope: TenantScope, party: RelyingParty, by: Prin
     webhook = party.webhook
     if webhook is not None and Scope.TENANT_ADMIN not in by.scopes:
         webhook = origin(webhook)
-    path = f"/rp/{party.id}" if party.own_url else ""
     return {
         "id": party.id,
         "name": party.name,
@@ -162,7 +153,7 @@ def _answer(running: Platform, scope: TenantScope, party: RelyingParty, by: Prin
         "cached_for": render_duration(party.cached_for) if party.cached_for is not None else None,
         "own_url": party.own_url,
         "webhook": webhook,
-        "jwks_uri": f"{running.settings.issuer_base}/t/{scope.tenant}{path}/jwks.json",
+        "jwks_uri": jwks_uri(running, scope, party),
     }
 
 
@@ -174,7 +165,35 @@ def _stands(one: Readiness, now: int) -> dict[str, Any]:
     }
 
 
-def _caching(party: RelyingParty, body: CheckBody) -> Caching:
+def party_of(rp: str, body: RelyingPartyBody) -> RelyingParty:
+    """The relying party that a body describes.
+
+    Raises:
+        Invalid: a duration in it is none.
+    """
+    return RelyingParty(
+        id=rp,
+        name=body.name,
+        contact=body.contact,
+        library=body.library,
+        cached_for=_duration("cached_for", body.cached_for),
+        own_url=body.own_url,
+        webhook=body.webhook,
+    )
+
+
+def jwks_uri(running: Platform, scope: TenantScope, party: RelyingParty) -> str:
+    """Where the relying party fetches its JWKS."""
+    path = f"/rp/{party.id}" if party.own_url else ""
+    return f"{running.settings.issuer_base}/t/{scope.tenant}{path}/jwks.json"
+
+
+def caching_of(party: RelyingParty, body: CheckBody) -> Caching:
+    """How a relying party keeps a JWKS by what a body says; what that leaves out is as it is registered, or as its library does it.
+
+    Raises:
+        Invalid: there is no such library, a duration is none, or nothing is known.
+    """
     asked = RelyingParty(
         id=party.id,
         name=party.name,
