@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 
 from dashboards.console.frame import keys_path
 from dashboards.console.platform_frame import calendar_path, plural
+from keyvault.durations import DAY
 from keyvault.forecast import Kind
 
 WIDTH: Final = 1120
@@ -102,6 +103,7 @@ class CalendarPage:
         overdue: what should have been done by now.
         most: of the highest bar.
         legend: kind, name, meaning, and how many there are.
+        weeks: when each week begins, and when the last one ends, in epoch milliseconds.
     """
 
     template: ClassVar[str] = "calendar.html"
@@ -114,6 +116,7 @@ class CalendarPage:
     overdue: tuple[EntryView, ...]
     most: int
     legend: tuple[tuple[str, str, str, int], ...]
+    weeks: tuple[int, ...]
     title: str = "Calendar"
     width: int = WIDTH
     height: int = HEIGHT
@@ -147,13 +150,14 @@ class CalendarPage:
             more=max(0, sum(day.counts) - len(entries)) if day is not None else 0,
             overdue=tuple(overdue),
             most=most,
+            weeks=tuple(range(days[0][0], days[0][0] + len(days) * DAY + 1, 7 * DAY)) if days else (),
             legend=tuple((kind.value, SAYS[kind][0], SAYS[kind][1], sums[kind]) for kind in Kind),
         )
 
     @property
     def ticks(self) -> tuple[str, ...]:
-        """What stands under the picture."""
-        return tuple(day.date[5:] for day in self.days[::7])
+        """What stands under the picture: the first day, each week's, and the day after the last."""
+        return tuple(f"{datetime.fromtimestamp(start / 1000, UTC):%m-%d}" for start in self.weeks)
 
 
 def _day(number: int, start: int, counts: Mapping[Kind, int], most: int, slot: float, opened: bool) -> DayView:

@@ -23,6 +23,7 @@ from services.tenants.image import MAX_BYTES, check_image
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 files = APIRouter(include_in_schema=False)
 _PATH: Final = HOME + "/{tenant}/brand"
+_TEXTS: Final = ("name", "accent", "accent_dark", "header")
 _READ: Final = ["GET", "HEAD"]
 _MOST: Final = MAX_BYTES + 8_000
 _HEADERS: Final = {
@@ -48,12 +49,13 @@ async def change(tenant: str, request: Request, running: ThePlatform, who: TheVi
     parts = await uploaded(request, who.session, most=_MOST)
     scope = who.principal.enter(tenant, Scope.TENANT_ADMIN, running.tenants.exists)
     before = running.brands.of(tenant)
-    texts = {name: parts.get(name, b"").decode(errors="replace").strip() for name in ("name", "accent", "accent_dark", "header")}
+    name, accent, accent_dark, header = (parts.get(part, b"").decode(errors="replace").strip() for part in _TEXTS)
     try:
         logo = check_image(sent) if (sent := parts.get("logo")) else None if parts.get("remove_logo") else before.logo
-        brand = checked(**texts, logo=logo)
+        brand = checked(name=name, accent=accent, accent_dark=accent_dark, header=header, logo=logo)
     except Invalid as error:
-        page = replace(_page(running, tenant, before), **texts, previews=(), trouble=f"Nothing was changed. {error}")
+        typed = replace(_page(running, tenant, before), name=name, accent=accent, accent_dark=accent_dark, header=header)
+        page = replace(typed, previews=(), trouble=f"Nothing was changed. {error}")
         return page_of(request, page, who, tenant, status=HTTPStatus.BAD_REQUEST)
     if parts.get("do") == b"preview":
         notice = ("This is a preview: nothing was changed yet." + (" Choose the logo again before you save." if sent else ""),)

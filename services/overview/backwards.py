@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,7 +27,7 @@ class Budget:
 
 async def backwards(
     log: EventLog, stream: str, partition: int, *, start: int, end: int, budget: Budget
-) -> AsyncIterator[tuple[int, Sequence[Record]]]:
+) -> AsyncGenerator[tuple[int, Sequence[Record]], None]:
     """The partition's records with offsets from `start` to before `end`, in pieces, the last piece first, as far as the budget reaches.
 
     Yields:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from dashboards.console.brand_colours import BrandColours, Unreadable
+from dashboards.console.colours import Colour
 from services.access.principal import Principal
 from services.errors import Invalid, NotFound
 from services.tenants.image import Image, check_image
@@ -88,8 +89,11 @@ def checked(*, name: str | None, accent: str | None, accent_dark: str | None, he
         colours = BrandColours.parse(accent, accent_dark, header)
     except Unreadable as error:
         raise Invalid(str(error)) from None
-    texts = [str(colour) if colour is not None else None for colour in (colours.accent, colours.accent_dark, colours.header)]
-    return Brand(name, *texts, logo)
+    return Brand(name, _text(colours.accent), _text(colours.accent_dark), _text(colours.header), logo)
+
+
+def _text(colour: Colour | None) -> str | None:
+    return str(colour) if colour is not None else None
 
 
 def logo_of(text: str) -> Image:
