@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 import uuid
 
 from playwright.sync_api import expect
@@ -19,6 +20,14 @@ def ingest(service: Tenantry, *events: dict[str, object]) -> None:
     lines = "\n".join(map(json.dumps, events)).encode()
     command = argv("ingest", "--source", "keycloak", "--wait", "-")
     subprocess.run(command, env=os.environ | service.environment(), input=lines, check=True, timeout=PATIENCE, capture_output=True)
+
+
+def load_until(console: Console, path: str, text: str) -> None:
+    """Loads the page until it shows the text: what the platform's pages show is kept for some seconds."""
+    deadline = time.monotonic() + PATIENCE
+    while text not in console.page.content():
+        assert time.monotonic() < deadline, f"{path} does not show {text}"
+        console.page.goto(console.url + path)
 
 
 def realm_event(event_id: str, realm_id: str) -> dict[str, object]:
@@ -50,13 +59,14 @@ def test_dead_letters_come_back_by_the_button(console: Console, service: Tenantr
     tenant = console.create(f"letters-{realm_id[:8]}")
     ingest(service, realm_event(event_id, realm_id))
     console.sign_in(console.operator)
+    load_until(console, "/console/-/platform/dead-letters/unknown_tenant_source", event_id)
     console.go("/console/-/platform/dead-letters")
     console.check()
     group = page.locator(".groups li").filter(has_text="unknown_tenant_source")
     group.get_by_role("link", name="Samples").click()
     expect(page.get_by_text(event_id).first).to_be_visible()
     console.check()
-    source = {"provider": "keycloak", "realm_id": realm_id, "realm": "late"}
+    source = {"provider": "keycloak", "realm_id": realm_id, "realm": tenant}
     assert console.api("PUT", f"/v1/tenants/{tenant}", json={"display_name": "Late", "sources": [source]}).status_code == 200
     console.go("/console/-/platform/dead-letters")
     page.get_by_role("button", name="Replay the dead letters").click()
