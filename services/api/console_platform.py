@@ -8,16 +8,20 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from dashboards.console.calendar_page import CalendarPage, EntryView
 from dashboards.console.health_page import HealthPage, Part
-from dashboards.console.platform_frame import CALENDAR, HEALTH, PLATFORM
+from dashboards.console.plain_pages import LookingPage
+from dashboards.console.platform_frame import CALENDAR, HEALTH, PLATFORM, plural
 from dashboards.console.platform_page import PlatformPage, TenantRow
 from services.api.console_edge import ConsoleRoute, TheVisitor, Visitor, page_of
 from services.api.edge import ThePlatform
 from services.overview.calendar import Calendar, Entry
 from services.overview.tenants import TenantGlance
+from services.platform import Platform
 from streams.errors import StreamsError
 
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 _READ: Final = ["GET", "HEAD"]
+_PATIENCE_SECONDS: Final = 2.0
+"""How long somebody looks at an empty window before a page says that it takes longer: thousands of indexes on a slow disk may."""
 _PROCESSORS: Final = ("router", "audit", "index")
 
 
@@ -37,7 +41,9 @@ TheOperating = Annotated[Visitor, Depends(operating)]
 @router.api_route(PLATFORM, methods=_READ)
 async def tenants(request: Request, running: ThePlatform, who: TheOperating, find: str = "", sort: str = "", page: str = "") -> Response:
     """All tenants, with size, rate and lag."""
-    seen = await running.overview.tenants.get()
+    seen = await running.overview.tenants.within(_PATIENCE_SECONDS)
+    if seen is None:
+        return page_of(request, _looking(running, "Tenants", PLATFORM), who)
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 10 else 1
     rows = [_row(one) for one in seen.tenants]
     view = PlatformPage.of(rows, running.now(), at=seen.at, window=seen.window, troubles=seen.troubles, find=find, sort=sort, page=number)
@@ -47,7 +53,9 @@ async def tenants(request: Request, running: ThePlatform, who: TheOperating, fin
 @router.api_route(CALENDAR, methods=_READ)
 async def rotations(request: Request, running: ThePlatform, who: TheOperating, day: str = "") -> Response:
     """What is coming to the key rings of all tenants."""
-    coming = await running.overview.calendar.get()
+    coming = await running.overview.calendar.within(_PATIENCE_SECONDS)
+    if coming is None:
+        return page_of(request, _looking(running, "Calendar", CALENDAR), who)
     opened = _opened(coming, day)
     view = CalendarPage.of(
         running.now(),
@@ -78,6 +86,10 @@ async def health(request: Request, running: ThePlatform, who: TheOperating) -> R
         behind=running.processor.behind,
     )
     return page_of(request, view, who)
+
+
+def _looking(running: Platform, here: str, path: str) -> LookingPage:
+    return LookingPage(here, f"{plural(len(running.tenants.all()), 'tenant')} are being looked at.", path)
 
 
 def _row(one: TenantGlance) -> TenantRow:

@@ -18,7 +18,7 @@ from services.tenants.tenant import Tenants
 DAYS: Final = 28
 NAMED: Final = 200
 """Tenants that are named of one day."""
-_LOOKED_AT: Final = 100
+_LOOKED_AT: Final = 20
 """Rings that are looked at before others on the event loop get a turn: some milliseconds."""
 
 

@@ -26,6 +26,7 @@ class Kept(Generic[T]):
         self._seconds = seconds
         self._clock = clock
         self._until = 0.0
+        self._last: T | None = None
         self._task: asyncio.Task[T] | None = None
         self._under_way: set[asyncio.Task[T]] = set()
 
@@ -42,9 +43,22 @@ class Kept(Generic[T]):
         # Whoever gives up waiting does not end it for the others.
         return await asyncio.shield(self._task)
 
+    async def within(self, seconds: float) -> T | None:
+        """The answer, if it is there in time; else the one before it, however old, or None if there is none. It goes on being made.
+
+        Raises:
+            Exception: what making it raised.
+        """
+        asked = asyncio.ensure_future(self.get())
+        await asyncio.wait({asked}, timeout=seconds)
+        if asked.done():
+            return asked.result()
+        asked.cancel()
+        return self._last
+
     def forget(self) -> None:
         """Makes it anew when it is next asked for, whatever is under way: what it tells of has changed."""
-        self._task = None
+        self._task = self._last = None
 
     async def close(self) -> None:
         """Ends what is under way."""
@@ -57,6 +71,7 @@ class Kept(Generic[T]):
         made = await self._make()
         ended = self._clock()
         self._until = ended + max(self._seconds, _REST * (ended - began))
+        self._last = made
         return made
 
     def _over(self, task: asyncio.Task[T]) -> None:

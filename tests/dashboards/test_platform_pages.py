@@ -10,6 +10,7 @@ from dashboards.console.calendar_page import HEIGHT, CalendarPage, EntryView
 from dashboards.console.dead_letters_page import MEANS, DeadLettersPage, GroupView, LettersPage, LetterView, ReplayView
 from dashboards.console.frame import Brand, Frame
 from dashboards.console.health_page import HealthPage, Part
+from dashboards.console.plain_pages import LookingPage
 from dashboards.console.platform_frame import rate, size
 from dashboards.console.platform_page import PER_PAGE, PlatformPage, TenantRow
 from dashboards.console.render import Page, render
@@ -65,6 +66,7 @@ PAGES: list[Page] = [
         here=False,
         behind=2,
     ),
+    LookingPage("Tenants", HOSTILE, "/console/-/platform"),
     BrandPage(tenant="acme", display_name=HOSTILE, name=HOSTILE, accent=HOSTILE, trouble=HOSTILE, has_logo=True),
     BrandPage(
         tenant="acme", display_name=HOSTILE, logo="data:image/png;base64,AA==", logo_size=(20, 20), previews=previews(BrandColours())

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from keyvault.durations import DAY
+from services.api import console_platform
 from services.events import revival
 from services.overview.calendar import calendar
 from services.overview.replays import Replays
@@ -90,6 +91,21 @@ async def test_tenants_are_found_sorted_and_paged_without_a_question_for_each(he
     assert re.findall(r'<small class="mono">([a-z]+)</small>', page) == ["globex"]
     assert "No tenant is called that" in await operator.open("/console/-/platform", find="<nobody>")
     assert operator.page.status_code == (await operator.client.get("/console/-/platform?page=9999&sort=x")).status_code == 200
+
+
+async def test_a_page_whose_answer_takes_long_says_so_and_gives_way_to_it(
+    here: Site, operator: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console_platform, "_PATIENCE_SECONDS", 0.0)
+    for path in ("", "/calendar"):
+        page = await operator.open(f"/console/-/platform{path}")
+        assert "2 tenants are being looked at." in page
+        assert '<noscript><meta http-equiv="refresh" content="3"></noscript>' in page
+    await here.platform.overview.tenants.get()
+    await here.platform.overview.calendar.get()
+    monkeypatch.undo()
+    assert "Tenants at a glance" in await operator.open("/console/-/platform")
+    assert "Rotation calendar" in await operator.open("/console/-/platform/calendar")
 
 
 async def test_dead_letters_come_by_reason_with_samples_that_are_text(here: Site, operator: Browser) -> None:

@@ -189,6 +189,27 @@ async def test_many_who_ask_cost_one_answer() -> None:
     await kept.close()
 
 
+async def test_who_does_not_wait_gets_the_answer_before() -> None:
+    answers = ["first", "second"]
+    go = asyncio.Event()
+    clock = [0.0]
+
+    async def make() -> str:
+        await go.wait()
+        return answers.pop(0)
+
+    kept: Kept[str] = Kept(make, 5.0, clock=lambda: clock[0])
+    assert await kept.within(0.001) is None
+    go.set()
+    assert await kept.within(60) == "first"
+    go.clear()
+    clock[0] = 6.0
+    assert await kept.within(0.001) == "first", "which is old by now"
+    go.set()
+    assert await kept.within(60) == "second"
+    await kept.close()
+
+
 async def test_an_error_is_not_kept() -> None:
     failing = [True]
 
