@@ -151,17 +151,19 @@ async def test_an_engine_that_is_away_leaves_its_part_out_and_says_why(log: Even
 
 
 async def test_a_platform_tells_of_its_tenants(here: Site) -> None:
-    await here.create("acme")
-    await here.create("globex")
+    for tenant in ("acme", "globex"):
+        await here.create(tenant)
     await here.settled()
+    for tenant in ("acme", "globex"):
+        await here.platform.index.refresh(TenantScope(tenant))
     seen = {tenant.id: tenant for tenant in (await here.platform.overview.tenants.get()).tenants}
     assert list(seen) == ["acme", "globex"]
-    for tenant in seen.values():
-        assert tenant.size is not None
-        assert tenant.size.documents >= 3, "what its own creation left in its log"
-        assert tenant.lag == Lag(0, exact=True, since=None)
-        assert tenant.per_minute is not None
-        assert tenant.per_minute > 0
+    for found in seen.values():
+        assert found.size is not None
+        assert found.size.documents >= 3, "what its own creation left in its log"
+        assert found.lag == Lag(0, exact=True, since=None)
+        assert found.per_minute is not None
+        assert found.per_minute > 0
 
 
 async def test_many_who_ask_cost_one_answer() -> None:
