@@ -19,7 +19,7 @@ from streams.scope import TenantScope
 from streams.segment import Encoded, segments
 
 PROVIDER: Final = "tenantry"
-_SECRET_DATA: Final = frozenset({"hash", "jwk"})
+_SECRET_DATA: Final = frozenset({"hash", "jwk", "image"})
 """What a control event holds that is of no use to readers of the log."""
 
 _NO_NEWS: Final = frozenset({"notice_claimed"})
@@ -27,7 +27,7 @@ _NO_NEWS: Final = frozenset({"notice_claimed"})
 
 _CATEGORIES: Final = (
     *((prefix, "iam") for prefix in ("token_", "tenant_")),
-    *((prefix, "configuration") for prefix in ("key_", "policy_", "relying_party_", "notice_", "approval_")),
+    *((prefix, "configuration") for prefix in ("key_", "policy_", "relying_party_", "notice_", "approval_", "brand_")),
 )
 _FAILURES: Final = frozenset({"notice_failed", "notice_abandoned"})
 

@@ -35,9 +35,11 @@ from services.notices.delivery import delivery
 from services.notices.notices import Notices
 from services.outbound.allowed import Allowed
 from services.outbound.client import Outbound
+from services.overview.overview import Overview
 from services.parts import now_ms
 from services.platform import Platform
 from services.settings import Settings
+from services.tenants.brand import Brands
 from services.tenants.domains import Domains
 from services.tenants.forgetting import Forgetting
 from services.tenants.search_user import SearchUsers
@@ -76,8 +78,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         tenants, sources, tokens, rings, seen, installation = Tenants(), Sources(), Tokens(), Rings(), Commands(), Installation()
         notices, outbound = Notices(), Outbound(Allowed.parse(settings.outbound_allow))
         stack.push_async_callback(outbound.close)
-        waves, domains, backlogs = Waves(rings), Domains(), parts.backlogs(settings)
-        folded = (tenants, sources, domains, tokens, rings, waves, seen, installation, notices)
+        waves, domains, brands, backlogs = Waves(rings), Domains(), Brands(), parts.backlogs(settings)
+        folded = (tenants, sources, domains, brands, tokens, rings, waves, seen, installation, notices)
         control = await parts.control_log(log, stack, backlogs, *folded)
         await ensure_installation(control, installation, now_ms())
         await ensure_operator(control, tokens, settings.operator_token_file, now_ms())
@@ -106,6 +108,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         await stack.enter_async_context(told)
         search = Search(index, processor, installation.cursor_key)
         usage = await stack.enter_async_context(keeping(counter, search, log, tenants.exists, rings, clockwork, now_ms))
+        overview = Overview(settings, log, control, index, store, backlogs, tenants, rings, scheduler, now_ms)
+        stack.push_async_callback(overview.close)
         yield Platform(
             settings=settings,
             now=now_ms,
@@ -139,6 +143,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             exports=Slots("exports", per_tenant=export.PER_TENANT, in_all=export.IN_ALL),
             ingest=Ingest(log, sources.map),
             audit=Audit(log),
+            overview=overview,
+            brands=brands,
         )
 
 

@@ -22,8 +22,10 @@ from services.keys.scheduler import RotationScheduler
 from services.keys.wave_commands import WaveCommands
 from services.notices.notices import Notices
 from services.outbound.client import Outbound
+from services.overview.overview import Overview
 from services.preparation import Preparation
 from services.settings import Settings
+from services.tenants.brand import Brands
 from services.tenants.domains import Domains
 from services.tenants.forgetting import Forgetting
 from services.tenants.search_user import SearchUsers
@@ -75,6 +77,8 @@ class Platform:
     exports: Slots
     ingest: Ingest
     audit: Audit
+    overview: Overview
+    brands: Brands
 
     async def prepare(self, scope: TenantScope, *, new: bool = False) -> None:
         """Gives a tenant what it needs before its first event and token: an index, an active key and a standby."""

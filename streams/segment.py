@@ -36,8 +36,14 @@ class _Segment(msgspec.Struct, array_like=True, gc=False):
     events: list[Encoded]
 
 
+class _Outline(msgspec.Struct, array_like=True, gc=False):
+    version: int
+    events: list[msgspec.Raw]
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Segment)
+_outliner = msgspec.msgpack.Decoder(_Outline)
 
 
 def segments(scope: TenantScope, events: Iterable[Encoded], **headers: str) -> list[NewRecord]:
@@ -70,6 +76,15 @@ def entries(record: Record) -> Sequence[Entry]:
         raise SegmentError(f"the segment at {record.offset} of {record.stream} has version {segment.version}; upgrade Tenantry to read it")
     offset = record.offset
     return [Entry(position(offset, index), event.event_id, event.time, event.document) for index, event in enumerate(segment.events)]
+
+
+def count(record: Record) -> int:
+    """How many events the segment has, without reading them; 0 for what is no segment, or of a later version."""
+    try:
+        outline = _outliner.decode(record.value)
+    except msgspec.MsgspecError:
+        return 0
+    return len(outline.events) if outline.version == _VERSION else 0
 
 
 def _record(scope: TenantScope, events: list[Encoded], headers: dict[str, str]) -> NewRecord:

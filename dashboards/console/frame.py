@@ -13,6 +13,23 @@ SIGN_OUT: Final = "/console/-/sign-out"
 
 
 @dataclass(frozen=True, slots=True)
+class Brand:
+    """How a tenant's pages look.
+
+    Attributes:
+        name: what stands in the corner.
+        stylesheet: where its colours are; None for the console's own.
+        logo: where its logo is; None for the console's own.
+        logo_size: width and height to show it at, in CSS pixels.
+    """
+
+    name: str
+    stylesheet: str | None = None
+    logo: str | None = None
+    logo_size: tuple[int, int] = (22, 22)
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """The surroundings of a page.
 
@@ -23,6 +40,7 @@ class Frame:
         tenant: the id of the tenant whose pages these are, if any.
         tenant_name: what people call it.
         sections: what the tenant's pages are called and where they are; only those that the token may see.
+        brand: the tenant's own look, if it has one.
     """
 
     who: str | None = None
@@ -31,13 +49,19 @@ class Frame:
     tenant: str | None = None
     tenant_name: str = ""
     sections: tuple[tuple[str, str], ...] = ()
+    brand: Brand | None = None
 
 
 def sections(tenant: str, *, events: bool, keys: bool, admin: bool = False) -> tuple[tuple[str, str], ...]:
     """The sections of a tenant that somebody may see."""
-    log = (("Log", log_path(tenant)),)
-    ring = (("Keys", keys_path(tenant)), ("Relying parties", parties_path(tenant)))
-    return (log if events else ()) + (ring if keys else ()) + ((("Tokens", tokens_path(tenant)),) if admin else ())
+    all_of_them = (
+        (events, "Log", log_path(tenant)),
+        (keys, "Keys", keys_path(tenant)),
+        (keys, "Relying parties", parties_path(tenant)),
+        (admin, "Tokens", tokens_path(tenant)),
+        (admin, "Brand", brand_path(tenant)),
+    )
+    return tuple((label, path) for seen, label, path in all_of_them if seen)
 
 
 def log_path(tenant: str, **parameters: str) -> str:
@@ -60,6 +84,11 @@ def event_path(tenant: str, event_id: str) -> str:
 def keys_path(tenant: str) -> str:
     """The tenant's key ring."""
     return f"{HOME}/{quote(tenant, safe='')}/keys"
+
+
+def brand_path(tenant: str) -> str:
+    """The tenant's brand."""
+    return f"{HOME}/{quote(tenant, safe='')}/brand"
 
 
 def compromise_path(tenant: str, kid: str) -> str:

@@ -57,6 +57,27 @@ class TroublePage:
 
 
 @dataclass(frozen=True, slots=True)
+class LookingPage:
+    """Stands in for a page whose answer takes a while, and gives way to it.
+
+    Attributes:
+        here: what the page is called.
+        says: what is being looked at.
+        path: where it is.
+    """
+
+    template: ClassVar[str] = "looking.html"
+    here: str
+    says: str
+    path: str
+
+    @property
+    def title(self) -> str:
+        """Of the page."""
+        return self.here
+
+
+@dataclass(frozen=True, slots=True)
 class ContinuePage:
     """A page that goes on to `target` by itself.
 

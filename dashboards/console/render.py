@@ -6,7 +6,7 @@ from typing import ClassVar, Final, Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from dashboards.console import assets, frame, text, times
+from dashboards.console import assets, frame, platform_frame, text, times
 from dashboards.console.frame import Frame
 
 
@@ -46,6 +46,12 @@ def _environment() -> Environment:
         "parties_path": frame.parties_path,
         "party_path": frame.party_path,
         "tokens_path": frame.tokens_path,
+        "platform_path": platform_frame.platform_path,
+        "platform_sections": platform_frame.SECTIONS,
+        "dead_letters": platform_frame.DEAD_LETTERS,
+        "replay_path": platform_frame.REPLAY,
+        "health_path": platform_frame.HEALTH,
+        "brand_path": frame.brand_path,
         "home": frame.HOME,
         "sign_in": frame.SIGN_IN,
         "sign_out": frame.SIGN_OUT,

@@ -11,6 +11,7 @@ from fastapi_offline import FastAPIOffline
 from services.api import (
     approvals,
     blast_radius,
+    brand,
     console,
     event_export,
     event_tail,
@@ -54,7 +55,7 @@ def api(platform: Platform) -> FastAPI:
     # In this order: the path of one event would take those of the tail and the export for ids.
     logs = (event_tail, event_export, events)
     rings = (keys, blast_radius, imports, relying_parties, approvals, notices, waves)
-    for part in (signing, tenants, search_user, tokens, *logs, *rings, operations):
+    for part in (signing, tenants, brand, search_user, tokens, *logs, *rings, operations):
         app.include_router(part.router)
     console.install(app, platform)
     app.add_api_route("/", _home, include_in_schema=False)

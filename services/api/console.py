@@ -18,12 +18,16 @@ from services.access.session import LIFETIME_MS, Sessions
 from services.api import (
     console_activate,
     console_approvals,
+    console_brand,
     console_compromise,
+    console_dead_letters,
     console_keys,
     console_parties,
     console_party,
+    console_platform,
     console_tokens,
 )
+from services.api.brand_frame import tenant_of
 from services.api.console_edge import (
     ConsoleRoute,
     TheVisitor,
@@ -52,13 +56,11 @@ _REFUSED: Final = "This token is not valid: it is unknown, has expired or was re
 def install(app: FastAPI, running: Platform) -> None:
     """Adds the console, with sessions of its own, to the application."""
     app.state.sessions = Sessions(running.tokens)
-    app.include_router(console_compromise.router)
-    app.include_router(console_approvals.router)
-    app.include_router(console_keys.router)
-    app.include_router(console_activate.router)
-    app.include_router(console_parties.router)
-    app.include_router(console_party.router)
-    app.include_router(console_tokens.router)
+    platform_pages = (console_platform, console_dead_letters)
+    rings = (console_compromise, console_approvals, console_keys, console_activate)
+    others = (console_parties, console_party, console_tokens, console_brand)
+    for part in (console_brand.files, *(one.router for one in (*platform_pages, *rings, *others))):
+        app.include_router(part)
     app.include_router(router)
 
 
@@ -67,7 +69,7 @@ async def first(request: Request, running: ThePlatform, next: str = "", find: st
     """Signing in; the tenants, for operators; a tenant's own pages for its tokens."""
     who = known(request)
     if who is None:
-        return without_cookie(request) or page_of(request, SignInPage(local(next)))
+        return without_cookie(request) or page_of(request, SignInPage(local(next)), brand=tenant_of(local(next)))
     if next:
         return to(local(next))
     if not who.principal.is_operator:
@@ -99,7 +101,7 @@ async def sign_in(request: Request, running: ThePlatform) -> Response:
         identifier = open_sessions.begin(form.get("token", "").strip(), running.now())
     except Unauthenticated:
         _log.warning("console_sign_in_refused", ip=client_ip(request))
-        return page_of(request, SignInPage(target, _REFUSED), status=401)
+        return page_of(request, SignInPage(target, _REFUSED), status=401, brand=tenant_of(target))
     open_sessions.end(request.cookies.get(cookie(request), ""))  # the one before, in the same browser
     response = to(target)
     secure = running.settings.issuer_base.startswith("https:")

@@ -19,6 +19,7 @@ from dashboards.console.render import Page, render
 from services.access.principal import Principal
 from services.access.scopes import Scope
 from services.access.session import Session, Sessions, check_origin
+from services.api.brand_frame import brand_of
 from services.api.edge import platform
 from services.api.problems import problem
 from services.errors import Invalid, TooLarge, Unauthenticated
@@ -121,9 +122,15 @@ async def form_of(request: Request, session: Session | None = None) -> dict[str,
     return form
 
 
-def page_of(request: Request, page: Page, who: Visitor | None = None, tenant: str | None = None, *, status: int = 200) -> Response:
-    """The page, within what its visitor may see. The visitor has entered the tenant, if one is given."""
-    return HTMLResponse(render(page, _frame(request, who, tenant)), status)
+def page_of(
+    request: Request, page: Page, who: Visitor | None = None, tenant: str | None = None, *, status: int = 200, brand: str | None = None
+) -> Response:
+    """The page, within what its visitor may see. The visitor has entered the tenant, if one is given.
+
+    `brand` is whose brand it carries before anybody has signed in.
+    """
+    around = Frame(brand=brand_of(platform(request), brand)) if who is None else _frame(request, who, tenant)
+    return HTMLResponse(render(page, around), status)
 
 
 def to(path: str) -> Response:
@@ -150,16 +157,16 @@ def without_cookie(request: Request) -> Response | None:
     return page_of(request, ContinuePage(_own(request)))
 
 
-def _frame(request: Request, who: Visitor | None, tenant: str | None) -> Frame:
-    if who is None:
-        return Frame()
+def _frame(request: Request, who: Visitor, tenant: str | None) -> Frame:
     session, principal = who
-    found = platform(request).tenants.find(tenant) if tenant is not None else None
+    running = platform(request)
+    found = running.tenants.find(tenant) if tenant is not None else None
     if found is None:
         return Frame(principal.name, session.csrf, principal.is_operator)
-    may = principal.scopes
-    seen = sections(found.id, events=Scope.EVENTS_READ in may, keys=Scope.KEYS_READ in may, admin=Scope.TENANT_ADMIN in may)
-    return Frame(principal.name, session.csrf, principal.is_operator, found.id, found.display_name, seen)
+    events, keys, admin = (scope in principal.scopes for scope in (Scope.EVENTS_READ, Scope.KEYS_READ, Scope.TENANT_ADMIN))
+    seen = sections(found.id, events=events, keys=keys, admin=admin)
+    brand = brand_of(running, found.id)
+    return Frame(principal.name, session.csrf, principal.is_operator, found.id, found.display_name, seen, brand)
 
 
 def _own(request: Request) -> str:

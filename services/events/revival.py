@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ from streams.event_log import DEAD_LETTERS, EventLog
 from streams.raw_event import is_cut, revived
 
 GROUP: Final = "revival"
-_OF_THE_INDEX: Final = frozenset({Reason.INDEX_REJECTED, Reason.UNREADABLE_SEGMENT})
+OF_THE_INDEX: Final = frozenset({Reason.INDEX_REJECTED, Reason.UNREADABLE_SEGMENT})
 """Their events are in the tenant log already: what brings them back is a new index, `tenantry replay --tenant`."""
 
 
@@ -23,6 +23,11 @@ class Revived:
     revived: int = 0
     kept: int = 0
     cut: int = 0
+
+    @property
+    def all(self) -> int:
+        """How many have been passed."""
+        return self.revived + self.kept + self.cut
 
 
 @dataclass(slots=True)
@@ -48,10 +53,18 @@ async def waiting(log: EventLog) -> dict[str, Waiting]:
     return reasons
 
 
-async def revive(log: EventLog) -> Revived:
+async def revive(log: EventLog, progress: Callable[[Revived], None] = lambda _: None) -> Revived:
     """Sends every dead letter that is there now to the router again, each once: those it can't place again come back as new ones.
 
     A letter that is cut waits on as it is, with the reason and the message that say where the whole event was.
+
+    Args:
+        log: the event log.
+        progress: is told after each batch what is done so far.
+
+    Raises:
+        Overtaken: somebody else replays them at the same time, and goes on.
+        LogUnavailable: the log can't be read or written now; doing it again goes on where this ended.
     """
     done = Revived()
     ends = await log.ends(DEAD_LETTERS)
@@ -59,12 +72,13 @@ async def revive(log: EventLog) -> Revived:
         while await _before(log, ends):
             batch = await subscription.next()
             assert batch is not None, "there are records before the end"
-            letters = [letter for letter in batch.records if letter.headers.get("reason") not in _OF_THE_INDEX]
+            letters = [letter for letter in batch.records if letter.headers.get("reason") not in OF_THE_INDEX]
             await subscription.advance(batch, [revived(letter) for letter in letters])
             cut = sum(map(is_cut, letters))
             done.cut += cut
             done.revived += len(letters) - cut
             done.kept += len(batch.records) - len(letters)
+            progress(done)
     return done
 
 

@@ -17,13 +17,14 @@ from streams.index_opensearch.generations import Generations
 from streams.index_opensearch.names import Names
 from streams.index_opensearch.questions import Questions
 from streams.index_opensearch.rebuild import Rebuild
+from streams.index_opensearch.sizes import sizes
 from streams.index_opensearch.tenants import Tenants
 from streams.index_opensearch.told import told
 from streams.index_opensearch.translate import Asked, translate
 from streams.index_opensearch.writing import Target, Writer
 from streams.query.tree import Query
 from streams.scope import TenantScope
-from streams.search_index import Entry, Generation, Histogram, Hit, Place, SearchIndex, Sort, Values, Written
+from streams.search_index import Entry, Generation, Histogram, Hit, Place, SearchIndex, Size, Sort, Values, Written
 
 
 class OpenSearchIndex(SearchIndex):
@@ -164,6 +165,13 @@ class OpenSearchIndex(SearchIndex):
         """See the port."""
         async with self._asking(scope) as ask:
             return await ask.positions(ranges)
+
+    async def sizes(self) -> Mapping[str, Size]:
+        """See the port."""
+        try:
+            return await sizes(self._client, self._names, self._tenants)
+        except Refused as error:
+            raise IndexUnavailable(f"OpenSearch does not tell the sizes of its indexes: {error}; see its log") from None
 
     def rebuild(self, scope: TenantScope, *, pooled: bool | None = None) -> AbstractAsyncContextManager[Generation]:
         """See the port, and `streams.index_opensearch.rebuild`."""

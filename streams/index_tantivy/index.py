@@ -16,10 +16,11 @@ from streams.errors import IndexMissing, IndexUnavailable
 from streams.index_tantivy import questions
 from streams.index_tantivy.opened import OpenedIndex, count, engine
 from streams.index_tantivy.shelf import Shelf
+from streams.index_tantivy.sizes import sizes
 from streams.index_tantivy.writing import write
 from streams.query.tree import Query
 from streams.scope import TenantScope
-from streams.search_index import Entry, Generation, Histogram, Hit, Place, SearchIndex, Sort, Values, Written
+from streams.search_index import Entry, Generation, Histogram, Hit, Place, SearchIndex, Size, Sort, Values, Written
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -37,6 +38,7 @@ class TantivyIndex(SearchIndex):
     """
 
     def __init__(self, root: Path, *, writers: int = 8, readers: int = 64, heap: int = 20_000_000, searches: int = 4) -> None:
+        self._root = root
         self._shelf = Shelf(root, readers=readers, writers=writers, heap=heap)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._rebuilding: Counter[str] = Counter()
@@ -129,6 +131,10 @@ class TantivyIndex(SearchIndex):
         """See the port."""
         opened = await self._shelf.present(scope.tenant)
         return await self._in_thread(questions.in_ranges, opened.searcher, ranges)
+
+    async def sizes(self) -> Mapping[str, Size]:
+        """See the port. Two small files and a directory are read for each tenant, and no index is opened."""
+        return await self._in_thread(sizes, self._root)
 
     async def _ask(
         self,

@@ -286,6 +286,20 @@ class SearchIndexContract:
         assert await index.positions(ACME, [(1, 3), (2, 10), (5, 4), (1 << 50, (1 << 50) + 1)]) == 5
         assert await index.positions(ACME, []) == 0
 
+    async def test_tells_how_large_each_tenant_is(self, index: SearchIndex) -> None:
+        await self.fill(index, [event(number) for number in range(3)])
+        await self.fill(index, [event(number) for number in range(5)], GLOBEX)
+        sizes = await index.sizes()
+        assert (sizes["acme"].documents, sizes["globex"].documents) == (3, 5)
+        assert all(size.bytes is None or size.bytes > 0 for size in sizes.values())
+        async with index.rebuild(ACME) as generation:
+            await generation.write([event(1)])
+            assert (await index.sizes())["acme"].documents == 3, "the old one, which is in use"
+        await index.refresh(ACME)
+        assert (await index.sizes())["acme"].documents == 1
+        await index.drop(GLOBEX)
+        assert "globex" not in await index.sizes()
+
     async def test_a_rebuild_swaps_at_its_end_while_searches_go_on(self, index: SearchIndex) -> None:
         await self.fill(index, [event(1), event(2)])
         await index.prepare(GLOBEX)
