@@ -38,6 +38,7 @@ def view(order: Order, *more: KeyEvent) -> ApprovalView:
         (ActivateKey(kid=KIDS[1], reason=WHY), "Force a key to sign", f"Key {KIDS[1]} signs at once"),
         (ChangePolicy(policy=Policy(algorithm=POLICY.algorithm)), "Change the policy", "dual_control from compromise, force to nothing"),
     ],
+    ids=("compromise", "rotate", "activate", "policy"),
 )
 def test_each_says_what_comes_of_it(order: Order, title: str, means: str) -> None:
     found = view(order)
