@@ -9,6 +9,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from dashboards.console import columns, neighbours
 from dashboards.console.times import words
 from keyvault.caching import LIBRARIES, Caching
 from keyvault.policy import Policy
@@ -69,6 +70,15 @@ def test_the_pages_of_tail_and_export_have_their_limits() -> None:
         page = (ROOT / "docs" / f"{name}.md").read_text()
         assert f"{limits.PER_TENANT} {what} a tenant and {limits.IN_ALL} in all" in page
     assert f"nothing for {HEARTBEAT_SECONDS:.0f} seconds" in (ROOT / "docs" / "tail.md").read_text()
+
+
+def test_the_page_of_the_console_has_its_limits() -> None:
+    page = (ROOT / "docs" / "console.md").read_text()
+    assert f"at most {columns.MOST} beside the time" in page
+    assert f"the {neighbours.EACH} events before and after it" in page
+    script = (ROOT / "dashboards" / "console" / "static" / "live.js").read_text()
+    [most] = re.findall(r"const MOST = (\d+);", script)
+    assert f"The newest {most} of what has arrived" in page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -18,9 +18,10 @@ _DAY: Final = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """An interval with events in it; `href` narrows the search to it.
+    """An interval with events in it.
 
     Attributes:
+        count: how many.
         label: when, how many, and how many failures, in words.
         failed: the height of the failures, at the bottom of `height`.
     """
@@ -30,6 +31,7 @@ class Bar:
     height: float
     failed: float
     label: str
+    count: int
     since: str
     until: str
 
@@ -41,6 +43,9 @@ class Chart:
     Attributes:
         ticks: what stands under its beginning, middle and end.
         each: the length of a bar, in words of the API (`15m`).
+        start: of the first bar, in epoch milliseconds, whether anything is in it or not.
+        length: of a bar, in milliseconds.
+        number: of bars, the empty ones included.
     """
 
     bars: tuple[Bar, ...]
@@ -49,6 +54,9 @@ class Chart:
     failures: int
     ticks: tuple[str, str, str]
     each: str
+    start: int
+    length: int
+    number: int
     width: int = WIDTH
     height: int = HEIGHT
 
@@ -77,17 +85,28 @@ def chart(first: int, last: int, counts: Mapping[int, int], failures: Mapping[in
         label = f"{utc(at)}: {count:,} {'event' if count == 1 else 'events'}" + (f", {failed:,} failed" if failed else "")
         bars.append(
             Bar(
-                x=round((at - start) // length * slot + slot * 0.08, 2),
-                width=round(slot * 0.84, 2),
-                height=round(height, 2),
-                failed=round(max(_LEAST, height * failed / count), 2) if failed else 0,
+                x=round((at - start) // length * slot + slot * 0.08, 1),
+                width=round(slot * 0.84, 1),
+                height=round(height, 1),
+                failed=round(max(_LEAST, height * failed / count), 1) if failed else 0,
                 label=label,
+                count=count,
                 since=utc(at).replace(" ", "T"),
                 until=utc(at + length).replace(" ", "T"),
             )
         )
     ticks = tuple(_tick(at, end - start) for at in (start, (start + end) // 2, end))
-    return Chart(tuple(bars), most, sum(counts.values()), sum(failures.values()), (ticks[0], ticks[1], ticks[2]), text)
+    return Chart(
+        bars=tuple(bars),
+        most=most,
+        total=sum(counts.values()),
+        failures=sum(failures.values()),
+        ticks=(ticks[0], ticks[1], ticks[2]),
+        each=text,
+        start=start,
+        length=length,
+        number=number,
+    )
 
 
 def _tick(ms: int, span: int) -> str:

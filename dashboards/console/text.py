@@ -28,15 +28,19 @@ _NAMES: Final = {**dict(enumerate(_CONTROLS.split())), 0x7F: "DEL", 0xA0: "NBSP"
 """What the better known ones are called; no font is sure to have Unicode's pictures of them."""
 
 
+def parts(text: str) -> list[str]:
+    """The text, and a sign for each character in it that can't be seen, in turns: text, sign, text, …, text. Text may be empty."""
+    found: list[str] = []
+    at = 0
+    for unseen in _UNSEEN.finditer(text):
+        found += (text[at : unseen.start()], _sign(unseen[0]))
+        at = unseen.end()
+    return [*found, text[at:]]
+
+
 def visible(text: str) -> Markup:
     """The text as HTML, with a sign for each character that can't be seen."""
-    parts: list[Markup] = []
-    at = 0
-    for found in _UNSEEN.finditer(text):
-        parts += (escape(text[at : found.start()]), Markup("<i>{}</i>").format(_sign(found[0])))
-        at = found.end()
-    parts.append(escape(text[at:]))
-    return Markup("").join(parts)
+    return Markup("").join(Markup("<i>{}</i>").format(part) if turn % 2 else escape(part) for turn, part in enumerate(parts(text)))
 
 
 def isolated(value: object, limit: int | None = None) -> Markup:

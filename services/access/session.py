@@ -33,6 +33,7 @@ class Session:
         csrf: what each form of theirs carries.
         expires_at: epoch milliseconds.
         notice: what the next page tells them, once.
+        counted: whose values they have been told while they typed, as tenant and field: each is audited once a session, not at each key.
     """
 
     token: str
@@ -40,6 +41,7 @@ class Session:
     csrf: str
     expires_at: int
     notice: tuple[str, ...] = field(default=())
+    counted: set[tuple[str, str]] = field(default_factory=set)
 
     def check_form(self, csrf: str) -> None:
         """Returns if the form was made for this session.

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from dashboards.console import assets
-from dashboards.console.event_page import EventPage
 from dashboards.console.frame import HOME, SIGN_IN, SIGN_OUT, keys_path, local, log_path
-from dashboards.console.log_page import Asked, LogPage, Problem
 from dashboards.console.plain_pages import SignInPage, TenantLine, TenantsPage
-from services.access.scopes import Scope
 from services.access.session import LIFETIME_MS, Sessions
 from services.api import (
     console_activate,
     console_approvals,
     console_brand,
+    console_completion,
     console_compromise,
     console_dead_letters,
+    console_event,
+    console_export,
     console_keys,
+    console_log,
     console_parties,
     console_party,
     console_platform,
+    console_tail,
     console_tokens,
 )
 from services.api.brand_frame import tenant_of
@@ -40,11 +41,9 @@ from services.api.console_edge import (
     to,
     without_cookie,
 )
-from services.api.console_log import look
 from services.api.edge import ThePlatform, client_ip
 from services.errors import NotFound, Unauthenticated
 from services.platform import Platform
-from streams.errors import QueryError
 
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 _log = structlog.get_logger(__name__)
@@ -57,9 +56,10 @@ def install(app: FastAPI, running: Platform) -> None:
     """Adds the console, with sessions of its own, to the application."""
     app.state.sessions = Sessions(running.tokens)
     platform_pages = (console_platform, console_dead_letters)
+    log = (console_log, console_event, console_tail, console_export, console_completion)
     rings = (console_compromise, console_approvals, console_keys, console_activate)
     others = (console_parties, console_party, console_tokens, console_brand)
-    for part in (console_brand.files, *(one.router for one in (*platform_pages, *rings, *others))):
+    for part in (console_brand.files, *(one.router for one in (*platform_pages, *log, *rings, *others))):
         app.include_router(part)
     app.include_router(router)
 
@@ -134,42 +134,6 @@ async def static(name: str) -> Response:
     if found is None:
         raise NotFound("there is no such file")
     return Response(found.body, media_type=found.media_type, headers={"Cache-Control": "public, max-age=31536000, immutable"})
-
-
-@router.api_route(HOME + "/{tenant}", methods=_READ)
-async def log(
-    tenant: str,
-    request: Request,
-    running: ThePlatform,
-    who: TheVisitor,
-    q: str = "",
-    range: str = "",  # noqa: A002 -- its name in URLs
-    since: str = "",
-    until: str = "",
-    own: str = "",
-    after: str = "",
-) -> Response:
-    """The tenant's log."""
-    scope = who.principal.enter(tenant, Scope.EVENTS_READ, running.tenants.exists)
-    asked = Asked(tenant, q.strip(), range, since.strip(), until.strip(), bool(own))
-    try:
-        page = await look(running, scope, asked, after, by=who.principal, ip=client_ip(request))
-    except QueryError as error:
-        return page_of(request, LogPage(asked=asked, now=running.now(), problem=Problem.of(error, asked.q)), who, tenant, status=400)
-    return page_of(request, page, who, tenant)
-
-
-@router.api_route(HOME + "/{tenant}/events/{event_id:path}", methods=_READ)
-async def event(tenant: str, event_id: str, request: Request, running: ThePlatform, who: TheVisitor, id: str = "") -> Response:  # noqa: A002
-    """One event; see `dashboards.console.frame.event_path` for `id`."""
-    scope = who.principal.enter(tenant, Scope.EVENTS_READ, running.tenants.exists)
-    identifier = id if event_id == "-" and id else event_id
-    hit = await running.search.one(scope, identifier)
-    if hit is None:
-        raise NotFound("there is no such event in this log, or it is not indexed yet")
-    now, details = running.now(), {"event.id": identifier[:512], "via": "console"}
-    await running.audit.record(scope, "event_read", who.principal, now, details=details, ip=client_ip(request))
-    return page_of(request, EventPage.of(tenant, json.loads(hit.document), now), who, tenant)
 
 
 @router.api_route(HOME + "/{rest:path}", methods=_ANY)

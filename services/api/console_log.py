@@ -4,24 +4,73 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Annotated, Final
 
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from dashboards.console.asked import FROM_PROVIDERS, Asked
+from dashboards.console.columns import columns, named
+from dashboards.console.frame import HOME
 from dashboards.console.histogram import Chart, chart
-from dashboards.console.log_page import FAILURES, FROM_PROVIDERS, TOP_FIELDS, Asked, LogPage, Row, Top
+from dashboards.console.log_page import FAILURES, TOP_FIELDS, LogPage, Problem, Top
+from dashboards.console.rows import Row
 from dashboards.console.times import PRESETS, interval, preset
 from services.access.principal import Principal
+from services.access.scopes import Scope
+from services.api.console_edge import ConsoleRoute, TheVisitor, known, page_of, to
+from services.api.edge import ThePlatform, client_ip, platform
+from services.errors import Unauthenticated
 from services.events.search import Question, moment
 from services.platform import Platform
 from streams import position as positions
 from streams.errors import QueryError
+from streams.event import iso
 from streams.event_log import TENANT_LOG
 from streams.scope import TenantScope
 from streams.search_index import Hit
 
+router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 ROWS: Final = 50
 _VALUES: Final = 6
+
+
+async def _asked(
+    tenant: str,
+    q: str = "",
+    range: str = "",  # noqa: A002 -- its name in URLs
+    since: str = "",
+    until: str = "",
+    own: str = "",
+    columns: str = "",
+) -> Asked:
+    return Asked(tenant, q.strip(), range, since.strip(), until.strip(), bool(own), columns.strip())
+
+
+WhatIsAsked = Annotated[Asked, Depends(_asked)]
+"""What the address asks of the log: the same of the page, and of what belongs to it."""
+
+
+@router.api_route(HOME + "/{tenant}", methods=["GET", "HEAD"])
+async def log(
+    request: Request,
+    running: ThePlatform,
+    who: TheVisitor,
+    asked: WhatIsAsked,
+    after: str = "",
+    column: Annotated[list[str] | None, Query()] = None,
+) -> Response:
+    """The tenant's log. A form names its columns one by one, and is sent on to the address that names them in short."""
+    scope = who.principal.enter(asked.tenant, Scope.EVENTS_READ, running.tenants.exists)
+    if column is not None:
+        return to(asked.path(columns=named(column)))
+    try:
+        page = await look(running, scope, asked, after, by=who.principal, ip=client_ip(request))
+    except QueryError as error:
+        page = LogPage(asked=asked, now=running.now(), problem=Problem.of(error, asked.q))
+        return page_of(request, page, who, asked.tenant, status=400)
+    return page_of(request, page, who, asked.tenant)
 
 
 async def look(running: Platform, scope: TenantScope, asked: Asked, after: str, *, by: Principal, ip: str | None) -> LogPage:
@@ -34,14 +83,15 @@ async def look(running: Platform, scope: TenantScope, asked: Asked, after: str, 
     now = running.now()
     # Alone, so that what it lacks is not found in the conditions that stand behind it.
     Question(asked.q, asked.since, asked.until).query(now)
+    shown = columns(asked.columns)
     if not asked.exact and preset(asked.range) is None:
         asked = replace(asked, range=await _default(running, scope, now))
-    question = _question(asked)
+    question = question_of(asked)
     page = await running.search.page(scope, question, now=now, sort="newest", limit=ROWS, after=after or None)
-    rows = tuple(Row.of(scope.tenant, json.loads(hit.document)) for hit in page.hits)
+    rows = tuple(Row.of(scope.tenant, json.loads(hit.document), shown) for hit in page.hits)
     older = asked.path(after=page.next) if page.next is not None else None
     if after:
-        return LogPage(asked=asked, now=now, rows=rows, older=older, later=True)
+        return LogPage(asked=asked, now=now, columns=shown, rows=rows, older=older, later=True)
     silent = not page.hits and not asked.q and not await running.search.count(scope, Question(FROM_PROVIDERS), now=now)
     picture = await _chart(running, scope, question, page.hits, now)
     tops = await asyncio.gather(
@@ -54,20 +104,44 @@ async def look(running: Platform, scope: TenantScope, asked: Asked, after: str, 
     return LogPage(
         asked=asked,
         now=now,
+        columns=shown,
         rows=rows,
         chart=picture,
-        tops=tuple(Top.of(asked, field, values.buckets) for field, values in zip(TOP_FIELDS, tops, strict=False)),
+        tops=tuple(Top.of(asked, field, values.buckets, values.total) for field, values in zip(TOP_FIELDS, tops, strict=False)),
         older=older,
         silent=silent,
         behind=behind,
+        live=None if question.until else asked.tail(page.indexed_up_to),
+        fixed=_fixed(asked, question, now),
     )
 
 
-def _question(asked: Asked) -> Question:
+def question_of(asked: Asked) -> Question:
+    """The question that a page asks: of all of the log, if it names no times."""
     if asked.exact:
         return Question(asked.narrow, asked.since, asked.until)
     chosen = preset(asked.range)
     return Question(asked.narrow, chosen.since if chosen is not None else "")
+
+
+def still_signed_in(request: Request, tenant: str) -> Callable[[], None]:
+    """What tells whether an answer that is under way may go on: it raises `Refused` once the session, its token or the tenant is gone."""
+
+    def check() -> None:
+        who = known(request)
+        if who is None:
+            raise Unauthenticated("the session has ended; sign in again")
+        who.principal.enter(tenant, Scope.EVENTS_READ, platform(request).tenants.exists)
+
+    return check
+
+
+def _fixed(asked: Asked, question: Question, now: int) -> str | None:
+    """The page with its times as they are now; None if they are so already."""
+    since = iso(moment("since", question.since, now)) if question.since else ""
+    until = iso(moment("until", question.until, now)) if question.until else iso(now)
+    moves = not question.until or any(text.startswith("now") for text in (question.since, question.until))
+    return asked.path(since=since, until=until) if moves else None
 
 
 async def _default(running: Platform, scope: TenantScope, now: int) -> str:

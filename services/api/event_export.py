@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
+from services.access.principal import Principal
 from services.api.asking import Asked, Reader, details_of, still
 from services.api.edge import ThePlatform, ThePrincipal, client_ip
 from services.api.streamed import PART_BYTES, Streamed
 from services.events.csv_file import CsvFile
 from services.events.export import Export
 from services.events.export_file import ExportFile, NdjsonFile
+from services.events.search import Question
+from services.platform import Platform
 from streams import position as positions
+from streams.scope import TenantScope
 
 router = APIRouter(tags=["events"])
 
@@ -60,12 +64,41 @@ async def export(
     The moment is in `Tenantry-Indexed-Up-To`: who tails from there on (`after`) misses nothing and has nothing twice. An export that
     fails midway ends without its last chunk, which HTTP clients report as an error.
     """
+    return await exported(request, running, scope, asked, by, format, lambda: still(running, by, scope))
+
+
+async def exported(
+    request: Request,
+    running: Platform,
+    scope: TenantScope,
+    question: Question,
+    by: Principal,
+    format: Format,  # noqa: A002 -- the API's name
+    check: Callable[[], object],
+    told: Mapping[str, object] | None = None,
+) -> Response:
+    """The file with all events that the question finds, once whoever asks for it is known.
+
+    Args:
+        request: what is answered.
+        running: the platform.
+        scope: the tenant.
+        question: what the events must match.
+        by: who asks, for the tenant's log.
+        format: of the file.
+        check: asked now and then; it raises `Refused` when the file must break off.
+        told: what else the tenant's log says of it.
+
+    Raises:
+        TooMany: there are as many exports as there may be.
+        QueryError: the question is not right.
+    """
     now = running.now()
     async with AsyncExitStack() as held:
         held.enter_context(running.exports.take(scope))
-        found = await running.search.export(scope, asked, now=now)
+        found = await running.search.export(scope, question, now=now)
         file = await asyncio.to_thread(_file, format)
-        details = details_of(asked, format=format.value)
+        details = details_of(question, format=format.value, **(told or {}))
         await running.audit.record(scope, "events_exported", by, now, details=details, ip=client_ip(request))
         headers = {
             "Content-Disposition": f'attachment; filename="{scope.tenant}-events.{file.suffix}"',
@@ -73,8 +106,7 @@ async def export(
             "Tenantry-Events": str(found.about),
             "X-Content-Type-Options": "nosniff",
         }
-        parts = _parts(found, file, lambda: still(running, by, scope))
-        return Streamed(parts, held.pop_all(), media_type=file.media_type, headers=headers)
+        return Streamed(_parts(found, file, check), held.pop_all(), media_type=file.media_type, headers=headers)
     raise AssertionError("the stack swallows nothing")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from typing import Annotated, Any, Final
 
@@ -23,6 +23,7 @@ from services.events.tail import Tail, is_bare
 from services.platform import Platform
 from streams.errors import ControlError, QueryError
 from streams.scope import TenantScope
+from streams.search_index import Hit
 
 router = APIRouter(tags=["events"])
 HEARTBEAT_SECONDS: Final = 15.0
@@ -77,6 +78,10 @@ async def tail(
     return await live(request, running, scope, asked, by, going_on, lambda: still(running, by, scope))
 
 
+def _document(hit: Hit) -> str:
+    return hit.document.decode()
+
+
 async def live(
     request: Request,
     running: Platform,
@@ -85,6 +90,8 @@ async def live(
     by: Principal,
     after: str,
     check: Callable[[], object],
+    data: Callable[[Hit], str] = _document,
+    told: Mapping[str, object] | None = None,
 ) -> Response:
     """A stream of the events behind `after`, once whoever asks for it is known.
 
@@ -96,6 +103,8 @@ async def live(
         by: who asks, for the tenant's log.
         after: as in `Search.tail`; a `Last-Event-ID` goes before what the address says.
         check: asked now and then; it raises `Refused` when the stream must end.
+        data: what the stream says of an event; by default its document.
+        told: what else the tenant's log says of the beginning.
 
     Raises:
         TooMany: there are as many streams as there may be.
@@ -111,37 +120,41 @@ async def live(
         begun = following.cursor()
         first = await anext(news, News())  # before the answer begins, so that what is wrong with the question is a 400
         if is_bare(after):
-            details = details_of(question, stream=True)
+            details = details_of(question, stream=True, **(told or {}))
             await running.audit.record(scope, "events_tailed", by, now, details=details, ip=client_ip(request))
         # Nginx would hold back what is small otherwise.
-        return Streamed(_frames(following, begun, first, news), held.pop_all(), media_type=_STREAM, headers={"X-Accel-Buffering": "no"})
+        return Streamed(
+            _frames(following, begun, first, news, data), held.pop_all(), media_type=_STREAM, headers={"X-Accel-Buffering": "no"}
+        )
     raise AssertionError("the stack swallows nothing")
 
 
-async def _frames(tail: Tail, begun: str, first: News, news: AsyncGenerator[News, None]) -> AsyncGenerator[bytes, None]:
+async def _frames(
+    tail: Tail, begun: str, first: News, news: AsyncGenerator[News, None], data: Callable[[Hit], str]
+) -> AsyncGenerator[bytes, None]:
     # The first id comes before any event: a client that is cut off while it waits for the first one must not begin later again.
     yield format_sse_event(id=begun, retry=_RETRY_MS)
     try:
-        for part in _written(tail, first):
+        for part in _written(tail, first, data):
             yield part
         del first  # see `LiveTails.follow`
         async with aclosing(_beating(news, HEARTBEAT_SECONDS)) as beating:
             async for one in beating:
                 # With a heartbeat, what was read and not found is passed over by the next connection, too.
-                for part in [format_sse_event(comment="heartbeat", id=tail.cursor())] if one is None else _written(tail, one):
+                for part in [format_sse_event(comment="heartbeat", id=tail.cursor())] if one is None else _written(tail, one, data):
                     yield part
                 del one
     except (Refused, QueryError, ControlError) as error:  # what no further attempt would mend
-        yield _problem(error)
+        yield told_problem(error)
 
 
-def _written(tail: Tail, news: News) -> Iterator[bytes]:
+def _written(tail: Tail, news: News, data: Callable[[Hit], str]) -> Iterator[bytes]:
     """The news in parts of about `PART_BYTES`, each made when it is asked for."""
     if news.trouble is not None:
-        yield _problem(news.trouble)
+        yield told_problem(news.trouble)
     part = bytearray()
     for hit in news.hits:
-        part += format_sse_event(data_str=hit.document.decode(), id=tail.cursor(hit.position))
+        part += format_sse_event(data_str=data(hit), id=tail.cursor(hit.position))
         if len(part) >= PART_BYTES:
             yield bytes(part)
             part.clear()
@@ -149,7 +162,8 @@ def _written(tail: Tail, news: News) -> Iterator[bytes]:
         yield bytes(part)
 
 
-def _problem(error: Exception) -> bytes:
+def told_problem(error: Exception) -> bytes:
+    """The event that tells what keeps a stream from going on."""
     return format_sse_event(event="problem", data_str=msgspec.json.encode(problems.described(error)).decode())
 
 

@@ -128,6 +128,22 @@ class Search:
         """The event with this id, or None."""
         return await self._index.get(scope, event_id)
 
+    async def around(
+        self, scope: TenantScope, question: Question, hit: Hit, *, now: int, limit: int
+    ) -> tuple[Sequence[Hit], Sequence[Hit]]:
+        """The events by time right before and right after one, at most `limit` each, that the question finds; the earliest first.
+
+        Raises:
+            QueryError: the question is not right.
+        """
+        query, place = question.query(now), Place(hit.time, hit.position)
+        await self.complete_up_to(scope)
+        before, after = await asyncio.gather(
+            self._index.search(scope, query, sort="newest", limit=limit, after=place),
+            self._index.search(scope, query, sort="oldest", limit=limit, after=place),
+        )
+        return before[::-1], after
+
     async def top_values(self, scope: TenantScope, question: Question, *, now: int, by: str, size: int) -> Values:
         """How many events there are, and the most frequent values of a field.
 

@@ -11,12 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboards.console import assets
+from dashboards.console.asked import Asked, condition
 from dashboards.console.event_page import EventPage
 from dashboards.console.frame import HOME, Frame, event_path, local, log_path, sections
 from dashboards.console.histogram import chart
-from dashboards.console.log_page import Asked, LogPage, Problem, Row, Top, condition
+from dashboards.console.log_page import TOP_FIELDS, LogPage, Problem, Top
+from dashboards.console.neighbours import Neighbours, shared
 from dashboards.console.plain_pages import ContinuePage, SignInPage, TenantsPage, TroublePage
 from dashboards.console.render import Page, render
+from dashboards.console.rows import Row
+from dashboards.console.times import MAX_BARS
+from services.api.console_log import ROWS
 from streams.errors import QueryError
 from streams.query.parser import parse
 from streams.query.tree import And, Not, Or, Term, Words
@@ -37,7 +42,8 @@ EVENT = {
     "idp": {HOSTILE: [HOSTILE]},
 }
 FRAME = Frame(HOSTILE, "csrf-token", operator=True, tenant="acme", tenant_name=HOSTILE, sections=sections("acme", events=True, keys=True))
-ASKED = Asked("acme", HOSTILE, "24h", HOSTILE, HOSTILE)
+ASKED = Asked("acme", HOSTILE, "24h", HOSTILE, HOSTILE, columns=HOSTILE)
+CHOSEN = (f"idp.{HOSTILE}", "user.name", "event.reason")
 
 
 class Read(HTMLParser):
@@ -47,11 +53,13 @@ class Read(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.text = ""
+        self.scripted = ""
         self.attributes: list[tuple[str, str, str]] = []
         self.feed(html)
 
     def handle_data(self, data: str) -> None:
         self.text += data
+        self.scripted += data if self.tags and self.tags[-1] == "script" else ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
@@ -67,11 +75,15 @@ PAGES: list[Page] = [
         tops=(Top.of(ASKED, "user.name", [(HOSTILE, 2), ("x" * 1_000_000, 1)]),),
         older="/console/acme?after=x",
         behind=True,
+        live=ASKED.tail("0000000000100001"),
+        fixed=ASKED.path(since=HOSTILE),
     ),
+    LogPage(asked=ASKED, now=NOW, columns=CHOSEN, rows=(Row.of("acme", EVENT, CHOSEN),), later=True),
     LogPage(asked=ASKED, now=NOW, problem=Problem.of(QueryError(HOSTILE, position=3, hint=HOSTILE), HOSTILE)),
     LogPage(asked=ASKED, now=NOW),
     LogPage(asked=Asked("acme"), now=NOW, silent=True),
-    EventPage.of("acme", EVENT, NOW),
+    EventPage.of("acme", EVENT, NOW, tuple(Neighbours.of("acme", EVENT, one, [EVENT], [EVENT]) for one in shared(EVENT))),
+    EventPage.of("acme", EVENT, NOW, trouble=HOSTILE),
     SignInPage(HOSTILE, HOSTILE),
     TenantsPage(NOW, (), HOSTILE),
     TroublePage(404, HOSTILE, HOSTILE, HOME),
@@ -83,16 +95,50 @@ PAGES: list[Page] = [
 def test_hostile_values_are_text_on_every_page(page: Page) -> None:
     html = render(page, FRAME)
     read = Read(html)
-    assert read.tags.count("script") == 1
+    assert not read.scripted.strip()
     assert all(name != "onerror" and not name.startswith("on") and name != "style" for _, name, _ in read.attributes)
     assert all(
         value.startswith(assets.PREFIX)
         for tag, name, value in read.attributes
         if tag in {"script", "img", "link"} and name in {"src", "href"}
     )
+    assert read.tags.count("script") == sum((tag, name) == ("script", "src") for tag, name, _ in read.attributes)
     assert not set("\x1b\u202e") & set(read.text)
     assert "1337" not in html
     assert len(html) < 150_000
+
+
+def test_the_first_page_of_a_full_log_is_light_with_all_its_files() -> None:
+    bars, length = {NOW - at * 600_000: 70_000 + at for at in range(MAX_BARS)}, 600_000
+    counts = {at // length * length: count for at, count in bars.items()}
+    event = {
+        **EVENT,
+        "event.id": "7d9e31cf-bbed-4a2e-9ff6-1fd70b9f5136",
+        "event.action": "introspect_token_error",
+        "event.outcome": "failure",
+    }
+    event |= {
+        "event.reason": "invalid_user_credentials",
+        "user.name": "user001@globex.example",
+        "source.ip": "2001:db8:e::3ee",
+        "client.id": "partner-app",
+    }
+    asked = Asked("globex", range="24h")
+    page = LogPage(
+        asked=asked,
+        now=NOW,
+        rows=(Row.of("globex", event),) * ROWS,
+        chart=chart(min(counts), max(counts), counts, {at: count // 2 for at, count in counts.items()}),
+        tops=tuple(Top.of(asked, field, [(f"introspect_token_error{n}", 70_000) for n in range(6)]) for field in TOP_FIELDS),
+        older=asked.path(after="x" * 80),
+        live=asked.tail("0000000000100001"),
+        fixed=asked.path(since="2026-11-23T16:51:50.932Z", until="2026-11-23T16:51:50.932Z"),
+    )
+    assert page.chart is not None
+    assert len(page.chart.bars) == MAX_BARS
+    html = render(page, FRAME).encode()
+    files = {value.removeprefix(assets.PREFIX) for _, _, value in Read(html.decode()).attributes if value.startswith(assets.PREFIX)}
+    assert len(html) + sum(len(assets.ASSETS[name].body) for name in files) < 150_000
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.template}")

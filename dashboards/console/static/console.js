@@ -22,8 +22,8 @@ for (const form of document.querySelectorAll('form[method="get"]')) {
   });
 }
 
-// The histogram is one stop of the Tab key; the arrows walk along its bars.
-const bars = [...document.querySelectorAll(".chart a")];
+// A chart is one stop of the Tab key; the arrows walk along its bars. The log's does more: see `histogram.js`.
+const bars = [...document.querySelectorAll(".chart:not([data-narrow]) a")];
 if (bars.length) bars[bars.length - 1].setAttribute("tabindex", "0");
 bars.forEach((bar, index) =>
   bar.addEventListener("keydown", (event) => {

@@ -1,0 +1,82 @@
+"""The columns of the log's table: fields that the page's address names. The time is always the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dashboards.console.text import plain
+from streams.errors import QueryError
+from streams.fields import FIELDS
+from streams.query.flat import leaves
+from streams.query.names import resolve
+
+USUAL: Final = ("event.action", "event.outcome", "user.name", "source.ip", "client.id")
+"""What the table has unless the address says otherwise."""
+MOST: Final = 8
+"""More would be too narrow to be read."""
+_LABELS: Final = {"event.action": "Action", "event.outcome": "Outcome", "user.name": "User", "source.ip": "From", "client.id": "Client"}
+_TIME: Final = "@timestamp"
+_OBJECT: Final = "idp"
+_LEAVES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A field that can be a column, what it means, and whether it is one."""
+
+    name: str
+    meaning: str
+    chosen: bool
+
+
+def label(name: str) -> str:
+    """What stands above the field's column."""
+    return _LABELS.get(name, name)
+
+
+def columns(text: str) -> tuple[str, ...]:
+    """The fields that an address names, as `user.name,idp.details.auth_method`; the usual ones if it names none.
+
+    Raises:
+        QueryError: there is no such field, or there are too many.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if len(names) > MOST:
+        raise QueryError(f"columns: {len(names)} are more than the table can show", hint=f"choose at most {MOST}")
+    for name in names:
+        try:
+            resolve(name, position=None)
+        except QueryError as error:
+            raise QueryError(f"columns: {str(error).removesuffix(f'; {error.hint}')}", hint=error.hint) from error
+    return tuple(name for name in names if name != _TIME) or USUAL
+
+
+def named(names: Iterable[str]) -> str:
+    """The fields as an address names them: nothing, if they are the usual ones."""
+    kept = tuple(filter(None, (name.strip() for name in names)))
+    return "" if kept == USUAL else ",".join(kept)
+
+
+def choices(chosen: tuple[str, ...]) -> tuple[Choice, ...]:
+    """Every declared field that can be a column, and what else is one already."""
+    declared = [field for field in FIELDS if field.name not in {_TIME, _OBJECT}]
+    others = [name for name in chosen if name.startswith(f"{_OBJECT}.")]
+    return (
+        *(Choice(field.name, field.meaning, field.name in chosen) for field in declared),
+        *(Choice(name, "Of the source's own object", chosen=True) for name in others),
+    )
+
+
+def value(event: Mapping[str, Any], name: str) -> str:
+    """What the event has in this column, as text: of a path in the source's own object, all that is there."""
+    if not name.startswith(f"{_OBJECT}."):
+        return plain(event.get(name, ""))
+    found: list[str] = []
+    for path, text in leaves(event.get(_OBJECT), _OBJECT):
+        if path == name:
+            found.append(text)
+        if len(found) == _LEAVES:
+            break
+    return ", ".join(found)
