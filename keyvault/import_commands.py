@@ -27,7 +27,8 @@ INTERRUPTED: Final = 7 * DAY
 def publish(ring: Ring, policy: Policy, now: int, keys: Sequence[PublicJwk], publish_until: int, *, private: bool = False) -> Plan:
     """Publish these keys until then, all or none of them. Saying it again changes nothing, or puts `publish_until` off.
 
-    A key that was adopted since then stays published that long, too, however soon its turn here ends.
+    A key that was adopted since then stays published that long, too, however soon its turn here ends. One that has left the JWKS, and is in
+    the key store, does not come back: it is destroyed there, by a call that may be under way already.
 
     Args:
         ring: the current one, like `policy`.
@@ -39,7 +40,8 @@ def publish(ring: Ring, policy: Policy, now: int, keys: Sequence[PublicJwk], pub
 
     Raises:
         InvalidImport: `publish_until` is past or too far off, or two of the keys are one, so that compromising it would leave it published.
-        WrongState: another key has the `kid`, the key is there under another `kid`, or was compromised or destroyed here.
+        WrongState: another key has the `kid`, the key is there under another `kid`, was compromised or destroyed here, or is about to be
+            destroyed.
         TooManyPublishedKeys: there is no room for them.
     """
     at = max(now, ring.changed_at)
@@ -59,6 +61,7 @@ def publish(ring: Ring, policy: Policy, now: int, keys: Sequence[PublicJwk], pub
             hint = "its tokens are refused for good, so sign with another key" if known.compromised_at is not None else "use another key"
             raise WrongState(known.kid, known.state, "imported", hint)
         if known is None or _changes(known, publish_until, now, private=private):
+            _check_stays(known, policy, now)
             actions.append(Import(jwk, publish_until, private))
             more += known is None or not known.published(now)
     if more and room(ring, policy, now) < more:
@@ -89,8 +92,8 @@ def adopt(
         UnknownKid: the ring has no such key.
         InvalidImport: it would be replaced at once, as the policy has another algorithm; `known_since` is not past; or forcing takes a
             second person.
-        WrongState: it was not imported, has signed here before, or is not to be used any more; or it would have to wait as the standby
-            while a key takes over after a compromise.
+        WrongState: it was not imported, has signed here before, is about to be destroyed, or is not to be used any more; or it would have to
+            wait as the standby while a key takes over after a compromise.
         ReasonMissing: it has to be forced, and no reason is given.
     """
     key, at = ring.find(kid), max(now, ring.changed_at)
@@ -112,6 +115,7 @@ def adopt(
         )
     if key.state not in {KeyState.PRE_ACTIVATION, KeyState.DEACTIVATED} or key.activated_at is not None:
         raise WrongState(kid, key.state, "imported to sign", "a key that has signed here does not come back; rotate to a new one")
+    _check_stays(key, policy, now)
     longer = known_since is not None and known_since < (key.known_since or key.published_at)
     taken = (Adopt(kid, known_since),) if longer or key.state is KeyState.DEACTIVATED else ()
     plan = Plan(at=at, policy=policy, outcome=Outcome.WAITING, actions=taken, kid=kid)
@@ -145,6 +149,14 @@ def _known(ring: Ring, jwk: PublicJwk) -> Key | None:
         if same:
             raise WrongState(jwk.kid, key.state, "imported", f"it is in this ring already, under the kid {key.kid!r}")
     return None
+
+
+def _check_stays(key: Key | None, policy: Policy, now: int) -> None:
+    """Refuses to go on with a key that a node whose clock is ahead may be destroying at this moment, before the log can tell."""
+    if key is None or key.state is not KeyState.DEACTIVATED or not key.stored:
+        return
+    if not key.published(now + policy.clock_skew):
+        raise WrongState(key.kid, key.state, "imported", "its time here is over, and the key store is about to destroy it; use another key")
 
 
 def _changes(known: Key, publish_until: int, now: int, *, private: bool) -> bool:
