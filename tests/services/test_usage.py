@@ -19,7 +19,7 @@ from services.usage import sums
 from services.usage.journal import Journal
 from services.usage.keeping import keeping
 from services.usage.note import Note, read_note
-from streams.errors import LogUnavailable
+from streams.errors import AppendInDoubt, LogUnavailable
 from streams.event_log import TENANT_LOG, EventLog, NewRecord, Record
 from streams.scope import TenantScope
 from streams.segment import Encoded, entries, segments
@@ -290,6 +290,69 @@ async def test_of_a_deleted_tenant_nothing_is_written_down(acme: Site) -> None:
     await acme.operator.delete("/v1/tenants/acme")
     await node.journal.write()
     assert await noted(acme) == []
+
+
+async def test_keys_that_have_signed_equally_often_are_not_summed_up_all_at_once(acme: Site) -> None:
+    node, kids = Node(acme), [f"key {number}" for number in range(250)]
+    for _ in range(4):
+        for kid in kids:
+            node.sign(kid=kid)
+        await node.journal.write()
+    named = [[kid for _, kid in node.journal.often(4)] for _ in range(3)]
+    assert [len(one) for one in named] == [125, 125, 0]
+    assert sorted(kid for one in named for kid in one) == sorted(kids), "none is left out"
+
+
+class Doubtful:
+    """A log that does not answer whether it has what was appended; it has it, or not."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self.has: bool | None = None
+
+    async def append(self, records: Sequence[NewRecord]) -> Sequence[Record]:
+        appended = await self._log.append(records) if self.has is not False else []
+        if self.has is None:
+            return appended
+        raise AppendInDoubt("not answered")
+
+
+@pytest.mark.parametrize("has", [True, False])
+async def test_a_note_in_doubt_counts_once(acme: Site, has: bool) -> None:
+    log = Doubtful(acme.platform.log)
+    node, other = Node(acme, log), Node(acme)  # type: ignore[arg-type]
+    node.sign(3, client_id="web")
+    log.has = has
+    await node.journal.write()
+    assert (await node.sums().of(ACME, kid_of(acme))).signatures in {0, 3}, "too little, if that can't be told, but never too much"
+    node.sign(4, client_id="app")
+    assert (await node.sums().of(ACME, kid_of(acme))).signatures in {4, 7}
+    await node.journal.write()
+    log.has = None
+    await node.journal.write()
+    await acme.settled()
+    for one in (node, other):
+        found = await one.sums().of(ACME, kid_of(acme))
+        assert (found.signatures, found.clients) == (7, {"web": 3, "app": 4})
+
+
+async def test_a_note_in_doubt_that_another_node_has_summed_up_counts_once(acme: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sums, "MANY", 1)
+    log = Doubtful(acme.platform.log)
+    node, other = Node(acme, log), Node(acme)  # type: ignore[arg-type]
+    node.sign(3)
+    log.has = True
+    await node.journal.write()
+    await acme.settled()
+    assert (await other.sums().of(ACME, kid_of(acme))).signatures == 3, "which is written down as the sum"
+    await acme.settled()
+    seen = [(await node.sums().of(ACME, kid_of(acme))).signatures]
+    log.has = None
+    await node.journal.write()
+    seen.append((await node.sums().of(ACME, kid_of(acme))).signatures)
+    await acme.settled()
+    seen.append((await node.sums().of(ACME, kid_of(acme))).signatures)
+    assert seen == [3, 3, 3]
 
 
 async def test_a_hostile_number_of_clients_stays_small(acme: Site) -> None:
