@@ -325,6 +325,19 @@ async def test_a_repeated_request_does_not_pass_for_one_that_was_done(acme: Site
     await refused(await ada.post(f"{KEYS}/{active}/compromise", json=WHY, headers=once), 409, "approval-closed")
 
 
+async def test_a_repeated_request_of_a_revoked_token_does_not_wait_for_what_nobody_can_give(acme: Site) -> None:
+    mallory, ada, grace = await person(acme, "mallory"), await person(acme, "ada"), await person(acme, "grace")
+    active, _ = await kids(acme)
+    once = {"Idempotency-Key": "once"}
+    dead = await ask(mallory, f"{active}/compromise", WHY, **once)
+    assert (await ask(ada, f"{active}/compromise", WHY, **once))["id"] == dead["id"], "while mallory is somebody"
+    assert (await acme.operator.delete(f"/v1/tenants/acme/tokens/{dead['asked_by'].removeprefix('token:')}")).status_code == 204
+    said = await refused(await ada.post(f"{KEYS}/{active}/compromise", json=WHY, headers=once), 409, "approval-closed")
+    assert "ask anew" in said
+    asked = await ask(ada, f"{active}/compromise", WHY, **{"Idempotency-Key": "anew"})
+    assert (await grace.post(asked["approve"])).json()["outcome"] == "compromised"
+
+
 async def test_fifty_who_approve_at_once_do_it_once(acme: Site) -> None:
     ada, grace = await person(acme, "ada"), await person(acme, "grace")
     active, _ = await kids(acme)
