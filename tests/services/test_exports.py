@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import errno
 import hashlib
 import io
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -354,9 +356,9 @@ async def test_memory_stays_flat_however_long_an_export_is(tmp_path: Path, count
                 assert used - before < room, f"{format_}: {(used - before) / 1e6:.0f} MB more for {taken / 1e6:.0f} MB"
 
 
-def saved(output: Path, parts: Iterator[bytes]) -> dict[str, Any]:
+def saved(output: Path, parts: Iterator[bytes], *, replace: bool = True) -> dict[str, Any]:
     """What the terminal tells of an export that it has written."""
-    return terminal._save(Body({}, parts), terminal.Format.NDJSON, output)
+    return terminal._save(Body({}, parts), terminal.Format.NDJSON, output, replace=replace)
 
 
 def test_two_exports_to_one_file_at_once_do_not_mix(tmp_path: Path) -> None:
@@ -372,6 +374,30 @@ def test_two_exports_to_one_file_at_once_do_not_mix(tmp_path: Path) -> None:
     assert output.read_bytes() == b"1\n2\n"
     assert told["sha256"] == hashlib.sha256(b"1\n2\n").hexdigest()
     assert list(tmp_path.iterdir()) == [output]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    output = tmp_path / "events.ndjson"
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")  # as on a FAT file system
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+
+    def slow() -> Iterator[bytes]:
+        yield b"1\n"
+        output.write_bytes(b"theirs\n")
+        yield b"2\n"
+
+    with pytest.raises(Invalid, match="is there already; give another name, or --replace"):
+        saved(output, slow(), replace=False)
+    assert output.read_bytes() == b"theirs\n"
+    assert list(tmp_path.iterdir()) == [output]
+    output.unlink()
+    saved(output, iter([b"1\n"]), replace=False)
+    assert (output.read_bytes(), list(tmp_path.iterdir())) == (b"1\n", [output])
 
 
 def test_an_export_is_written_to_a_new_file_for_its_owner_alone(tmp_path: Path) -> None:
