@@ -155,13 +155,16 @@ async def test_fifty_connections_get_every_event_once_in_order(
     chance = random.Random(seed)
     faults = Faults(acme, monkeypatch, seed)
     seen: list[str] = []
+    sent = 0
     more = asyncio.Event()
 
     async def ingest() -> None:
+        nonlocal sent
         for number in range(connections):
             # Each connection meets events on their way: the next ones are sent when it has begun, and nobody waits for them.
             await more.wait()
             more.clear()
+            sent += batch
             await send(acme, *(f"{number}-{one}" for one in range(batch)))
 
     async def read(last: str | None, most: int) -> str | None:
@@ -187,6 +190,8 @@ async def test_fifty_connections_get_every_event_once_in_order(
                     return last
                 if len(seen) == connections * batch:
                     return last
+                if len(seen) == sent:
+                    more.set()  # else it would wait for more, and the sender for the next connection
         raise AssertionError("the service ended the stream")
 
     sending = asyncio.create_task(ingest())
@@ -499,6 +504,54 @@ async def test_a_tail_that_finds_nothing_looks_less_often_until_it_does(monkeypa
         news = [one async for one in log.tails.follow(tail, lambda: None)]
     assert [[hit.position for hit in one.hits] for one in news] == [[], [6]]
     assert pauses == [0.001, 0.002, 0.004, 0.008, 0.008, 0.001, 0.001], "none behind what was found, or while the log stands still"
+
+
+class Answering:
+    """A log in which nothing happens, and which answers all who ask at once, the ones who asked first before the others."""
+
+    def __init__(self) -> None:
+        self.tails = LiveTails(cast("Search", self))
+        self.asked = 0
+        self.answering = asyncio.Event()
+
+    async def complete_up_to(self, _: TenantScope) -> int:
+        self.asked += 1
+        await self.answering.wait()
+        return 0
+
+
+async def test_whoever_comes_just_when_the_others_are_answered_waits_for_the_next_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would go round and round with what was answered, and nobody else would get a turn."""
+    monkeypatch.setattr(live_tails, "_POLL_SECONDS", 0.0)
+    log, scope, looks = Answering(), TenantScope("acme"), 0
+
+    def check() -> None:
+        nonlocal looks
+        looks += 1
+        assert looks < 100, "it waits for nothing"
+
+    async def first() -> None:
+        await log.tails._complete_up_to(scope, wait=True)
+
+    async def second() -> None:
+        tail = Tail(cast("SearchIndex", log), scope, Question().query(0), now=0, place=0, seal=Seal(bytes(32), scope, ()))
+        async for _ in log.tails.follow(tail, check):
+            pass
+
+    waiting = asyncio.create_task(first())
+    while not log.asked:  # the question that is shared
+        await asyncio.sleep(0)
+    following = asyncio.create_task(second())
+    while log.asked < 2:  # the first one of a new connection, which is its own
+        await asyncio.sleep(0)
+    log.answering.set()  # both go on in the same turn of the event loop, in this order
+    await waiting
+    while log.asked < 3:
+        assert not following.done() or following.result()
+        await asyncio.sleep(0)
+    log.tails.close()
+    async with asyncio.timeout(PATIENCE):
+        await following
 
 
 async def test_a_service_that_stops_ends_its_streams(acme: Site, client: httpx.AsyncClient) -> None:
