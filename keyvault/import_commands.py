@@ -24,8 +24,8 @@ INTERRUPTED: Final = 7 * DAY
 """For how long an import of a private key that was interrupted can be repeated; after that, what is left of it is destroyed."""
 
 MOST_IMPORTED: Final = 200
-"""Of a ring, in all its life. It keeps each one, whether it is published or not, so that none comes back that was compromised; and every node
-folds them all at its start, so that whoever imports by the thousand would slow down everybody's."""
+"""Of a ring, in all its life. It keeps each one, published or not, so that none comes back that was compromised; and every node folds them
+all at its start, so that whoever imports by the thousand would slow down everybody's."""
 
 
 def publish(ring: Ring, policy: Policy, now: int, keys: Sequence[PublicJwk], publish_until: int, *, private: bool = False) -> Plan:
@@ -73,8 +73,8 @@ def publish(ring: Ring, policy: Policy, now: int, keys: Sequence[PublicJwk], pub
             more += known is None or not known.published(now)
     if new and (had := sum(key.imported for key in ring.keys)) + new > MOST_IMPORTED:
         raise InvalidImport(
-            f"this ring has {had} imported keys, {new} more are asked for, and it can have {MOST_IMPORTED} in all its life, as none is ever "
-            "forgotten; import only those whose tokens are still valid, and let the old provider's new keys sign nothing any more"
+            f"this ring has {had} imported keys, {new} more are asked for, and it can have {MOST_IMPORTED} in all its life, as none is "
+            "ever forgotten; import only those whose tokens are still valid, and let the old provider's new keys sign nothing any more"
         )
     if more and room(ring, policy, now) < more:
         raise TooManyPublishedKeys(len(ring.published(now)), policy.max_published_keys, ring.next_change(now), more=more)
@@ -104,8 +104,8 @@ def adopt(
         UnknownKid: the ring has no such key.
         InvalidImport: it would be replaced at once, as the policy has another algorithm; `known_since` is not past; or forcing takes a
             second person.
-        WrongState: it was not imported, has signed here before, is about to be destroyed, or is not to be used any more; or it would have to
-            wait as the standby while a key takes over after a compromise.
+        WrongState: it was not imported, has signed here before, is about to be destroyed, or is not to be used any more; or it would
+            have to wait as the standby while a key takes over after a compromise.
         ReasonMissing: it has to be forced, and no reason is given.
     """
     key, at = ring.find(kid), max(now, ring.changed_at)

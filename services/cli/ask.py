@@ -18,7 +18,7 @@ from services.errors import ServiceError
 from services.settings import Settings
 
 _FOR_GOOD: Final = frozenset({400, 401, 403, 404})
-"""Problems with which a stream ends: the question, the token, or the tenant. After the others it goes on by itself, or can be connected again."""
+"""Problems of the question, the token, or the tenant, with which a stream ends. After others it goes on, or can be connected again."""
 
 
 def register(app: typer.Typer) -> None:

@@ -212,8 +212,9 @@ class Custodian:
             nonlocal done
             ring, now = self._rings.of(scope.tenant), self._now()
             if command is not None and self._seen.check(scope.tenant, command, fingerprint):
-                left = partial(self._asker_is_left, now)
-                outcome, pending = dual_control.again(ring, now, order, asker_is_left=left) if order is not None else (Outcome.UNCHANGED, None)
+                outcome, pending = Outcome.UNCHANGED, None
+                if order is not None:
+                    outcome, pending = dual_control.again(ring, now, order, asker_is_left=partial(self._asker_is_left, now))
                 done = Done(outcome, ring.active.kid if ring.active is not None else None, None, ring, pending)
                 return []
             plan = planning(ring, now)

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from keyvault.usage import Usage
-from services.keys.usage import Counted, UsageCounter
+from services.keys.usage import UsageCounter
 from services.usage.note import Note, read_note
 from streams.errors import AppendInDoubt, LogUnavailable
 from streams.event_log import EventLog

@@ -127,9 +127,7 @@ async def test_a_key_that_is_destroyed_while_the_store_takes_it_in_is_not_left_t
     await two.sign()
 
 
-async def test_what_an_import_that_died_has_left_behind_is_destroyed_when_it_is_repeated(
-    two: Two, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_an_import_that_died_has_left_behind_is_destroyed_when_it_is_repeated(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     adopt = two.store.adopt
 
     async def dying(*arguments: Any) -> Any:
@@ -137,9 +135,10 @@ async def test_what_an_import_that_died_has_left_behind_is_destroyed_when_it_is_
         await adopt(*arguments)
         raise Died
 
-    with monkeypatch.context() as patch, pytest.raises(Died):
+    with monkeypatch.context() as patch:
         patch.setattr(two.store, "adopt", dying)
-        await two.adopt()
+        with pytest.raises(Died):
+            await two.adopt()
     assert (await two.store.public_key(two.name)).thumbprint() == two.name.imported, "the log does not tell of it"
     with pytest.raises(WrongState, match="is destroyed"):
         await two.adopt()

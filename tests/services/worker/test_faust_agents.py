@@ -58,6 +58,10 @@ async def topic(kafka: Kafka) -> str:
     return name
 
 
+def made_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
 async def test_an_agent_takes_aborted_records_for_true(kafka: Kafka, topic: str, tmp_path: Path) -> None:
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, isolation_level="read_committed")
     await consumer.start()
@@ -81,4 +85,4 @@ async def test_an_agent_takes_aborted_records_for_true(kafka: Kafka, topic: str,
         if process.returncode is None:
             process.kill()
         await process.wait()
-    assert {path.name for path in tmp_path.iterdir()} <= {"faust"}, "Faust makes its folders there, and not where it runs"
+    assert made_in(tmp_path) <= {"faust"}, "Faust makes its folders there, and not where it runs"
