@@ -78,18 +78,32 @@ def decide(ring: Ring, now: int, order: Order, *, by: str, identifier: str, aske
     return replace(pending, first=(*dead, ApprovalRequested(at=plan.at, id=identifier, order=order, asked_by=by, until=until)))
 
 
-def again(ring: Ring, now: int, order: Order) -> tuple[Outcome, Approval | None]:
+def again(ring: Ring, now: int, order: Order, *, asker_is_left: Callable[[Approval], bool]) -> tuple[Outcome, Approval | None]:
     """What an order comes to that was asked for before, by a request that is repeated: nothing more, but it may still be pending.
 
+    Args:
+        ring: the current one.
+        now: epoch milliseconds.
+        order: what was asked for.
+        asker_is_left: as for `decide`.
+
     Raises:
-        ApprovalClosed: it never was carried out: the approval was withdrawn, or has expired.
+        ApprovalClosed: it never was carried out, and will not be: the approval was withdrawn, has expired, or can't be given any more.
     """
     at = max(now, ring.changed_at)
     known = ring.approvals.last(order)
     if known is None or known.state(at) is ApprovalState.GIVEN:
         return Outcome.UNCHANGED, None
     _check_pending(known, at)
+    if not asker_is_left(known):
+        raise ApprovalClosed(asker_is_gone(known))
     return Outcome.PENDING, known
+
+
+def asker_is_gone(approval: Approval) -> str:
+    """Why nobody can approve what a principal asked for that can't ask for anything any more."""
+    gone = f"was asked for by {approval.asked_by}, whose token was revoked or has expired, so nobody can give it"
+    return f"approval {approval.id!r} {gone}; withdraw it, or ask anew, which withdraws it, with another Idempotency-Key if you give one"
 
 
 def approve(ring: Ring, now: int, identifier: str, *, by: str, same_person: Callable[[str, str], bool]) -> Plan:

@@ -1,7 +1,8 @@
-"""Small files that are there whole or not at all, after any crash and whoever else writes them."""
+"""Files that are there whole or not at all, after any crash and whoever else writes them."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 _STALE_AFTER = 3600  # seconds; a temporary file of a living writer is milliseconds old
 _OWNER_ONLY = 0o600
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 def create_once(path: Path, data: bytes) -> bool:
@@ -44,6 +46,32 @@ def replace(path: Path, data: bytes) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+    sync_directory(path.parent)
+
+
+def publish(part: Path, path: Path, *, replaces: bool) -> None:
+    """Gives a file of the same directory that is whole, and synced, its name, durably.
+
+    Args:
+        part: the file, under another name, which it may keep: whoever calls this removes that, whatever comes of it.
+        path: its name.
+        replaces: whether it takes the place of a file that has the name.
+
+    Raises:
+        FileExistsError: a file has the name, and was not to be replaced.
+        OSError: else; there is no new file of that name.
+    """
+    if not replaces:
+        try:
+            os.link(part, path)  # unlike a rename, never over another file
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            # A file system without links: the name is taken with an empty file, which is nobody's but ours to replace.
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY))
+            replaces = True
+    if replaces:
+        part.replace(path)
     sync_directory(path.parent)
 
 

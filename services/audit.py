@@ -54,7 +54,7 @@ class Audit:
             ip: from which address.
 
         Raises:
-            LogUnavailable: it could not be written, so what it tells of must not be answered.
+            LogUnavailable: it is not known to be written, so what it tells of must not be answered.
         """
         encoded = _event(scope.tenant, f"{OWN}{uuid.uuid4().hex}", action, by.id, by.name, now, details, ip)
         await self._log.append(segments(scope, [encoded]))

@@ -114,7 +114,8 @@ class ControlLog:
             The appended events; the projections hold them.
 
         Raises:
-            LogUnavailable: nothing was appended.
+            AppendInDoubt: the events were appended, or not; the same call again decides on what is true, once the log can be asked.
+            LogUnavailable: else; nothing was appended.
         """
         async with self._locks[key]:
             while True:

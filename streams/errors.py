@@ -6,6 +6,7 @@ StreamsError
 │   ├── Changed           append-if-unchanged: somebody else appended first; look again and decide anew
 │   ├── Overtaken         another follower of the group has moved its cursor; what was read is theirs now
 │   └── LogUnavailable    the log can't be read or written now (disk full, locked, engine away)
+│       └── AppendInDoubt an append was not answered: what was to be written may be in the log, or not
 ├── DecodeError           a raw event that can't become an event; carries the dead letter's reason
 ├── UnknownSource         there is no source (event format) of this name
 ├── SourceTaken            another tenant has declared this source
@@ -60,7 +61,14 @@ class Overtaken(LogError):
 
 
 class LogUnavailable(LogError):
-    """The log can't be used now. Nothing of the call was written; try again later."""
+    """The log can't be used now. Nothing of the call was written, unless it is an `AppendInDoubt`; try again later."""
+
+
+class AppendInDoubt(LogUnavailable):
+    """The log did not answer whether it has what was to be written, and can't be asked now. It has all of it, or nothing.
+
+    Append the same again only if it does no harm to have it twice, as events with ids do none; else look first.
+    """
 
 
 class DecodeError(StreamsError):

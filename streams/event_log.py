@@ -86,7 +86,8 @@ class Subscription(AbstractAsyncContextManager["Subscription"], Protocol):
         Raises:
             Overtaken: another follower of the group has moved the cursor; nothing was written. Drop the batch; `next` goes on behind
                 that follower.
-            LogUnavailable: nothing was written; try again.
+            LogUnavailable: the log did not answer that it was done. Try again with the same batch and the same outputs: that finds out
+                whether it was, and nothing is written twice.
             ValueError: the subscription has no group.
         """
         ...
@@ -99,7 +100,7 @@ class EventLog(Protocol):
 
     - a record whose append returned is there after any crash, exactly once, unchanged;
     - the records of one key are totally ordered, in the order in which their appends returned;
-    - an append of many records is atomic: all of them become visible, or none;
+    - an append of many records is atomic: all of them become visible, or none, also where it is in doubt which;
     - readers see committed records only, and never see a lower offset of a partition appear after a higher one;
     - a group's cursor is durable; records come to it at least once, and exactly once together with `advance`'s outputs.
 
@@ -110,7 +111,8 @@ class EventLog(Protocol):
         """Appends the records and answers them as they stand in the log, in the same order.
 
         Raises:
-            LogUnavailable: nothing was written.
+            AppendInDoubt: all of them are in the log, or none; that can't be told now.
+            LogUnavailable: else; nothing was written.
         """
         ...
 
@@ -123,7 +125,9 @@ class EventLog(Protocol):
 
         Raises:
             Changed: somebody else appended first; nothing was written.
-            LogUnavailable: nothing was written.
+            AppendInDoubt: all of them are in the log, or none; that can't be told now. Whoever looks for the key's last record before
+                deciding anew, as this call wants it, decides on what is true.
+            LogUnavailable: else; nothing was written.
         """
         ...
 

@@ -84,6 +84,11 @@ def test_each_engine_is_known_in_one_place() -> None:
     assert strangers == set()
 
 
+def test_what_is_private_to_a_library_is_used_where_nothing_else_will_do() -> None:
+    users = {name for name, _ in sources() for line in (ROOT / name).read_text().splitlines() if "noqa: SLF001 --" in line}
+    assert users <= {"streams/log_kafka/consumer.py", "streams/log_kafka/producer.py"}, "ask the library's maintainers for another way"
+
+
 def test_files_are_short() -> None:
     lengths = {name: (ROOT / name).read_text().count("\n") for name, _ in sources()}
     assert {name: length for name, length in lengths.items() if length > 250} == {}

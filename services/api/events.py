@@ -112,7 +112,10 @@ async def ingest(
     source: Annotated[str | None, Query(description="The format; by default told by each event", examples=["keycloak"])] = None,
     idempotency_key: Annotated[str | None, Header(description="The same request with the same key again changes nothing")] = None,
 ) -> JSONResponse:
-    """Answers when what was taken is in the log. Every event is judged alone; one that names another tenant is refused."""
+    """Answers when what was taken is in the log. Every event is judged alone; one that names another tenant is refused.
+
+    Of a 503 it may not be known whether the events were taken. Send them again with the same `Idempotency-Key`: none comes twice.
+    """
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type not in _NDJSON | _JSON:
         raise Invalid(f"Content-Type {media_type!r} is not taken; send application/x-ndjson, application/json or CloudEvents JSON")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from keyvault.durable_file import sync_directory
+from keyvault.durable_file import publish
 from keyvault.master_key_check import CHECK, master_key_id
 from keyvault.store_use import in_use
 from services.backup.archive import Writer
@@ -167,14 +166,4 @@ def _part(file: Path) -> Iterator[IO[bytes]]:
 def _publish(file: Path, stream: IO[bytes], *, replace: bool) -> None:
     stream.flush()
     os.fsync(stream.fileno())
-    part = file.with_name(f".{file.name}.part")
-    try:
-        if not replace:
-            os.link(part, file)  # never over another file
-    except OSError as error:
-        if error.errno not in {errno.EPERM, errno.ENOTSUP} or file.exists():
-            raise
-        replace = True  # a file system without links
-    if replace:
-        part.replace(file)
-    sync_directory(file.parent)
+    publish(file.with_name(f".{file.name}.part"), file, replaces=replace)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
@@ -16,6 +16,9 @@ from services.cli.columns import Columns
 from services.cli.output import coloured, err, out, print_json, print_table, printable
 from services.errors import ServiceError
 from services.settings import Settings
+
+_FOR_GOOD: Final = frozenset({400, 401, 403, 404})
+"""Problems of the question, the token, or the tenant, with which a stream ends. After others it goes on, or can be connected again."""
 
 
 def register(app: typer.Typer) -> None:
@@ -89,7 +92,7 @@ def _followed(client: Client, path: str, params: Mapping[str, Any]) -> Iterator[
     for frame in client.follow(path, params, lambda why: _note(f"the stream was cut ({why}); going on where it was")):
         if frame.event == "problem":
             problem = msgspec.json.decode(frame.data)
-            if problem["status"] < 500:  # the token has ended, or the tenant is gone
+            if problem["status"] in _FOR_GOOD:
                 raise ServiceError(problem["detail"])
             _note(problem["detail"])
         elif frame.data:

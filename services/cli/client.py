@@ -18,8 +18,8 @@ _SECONDS: Final = 60.0
 _SILENCE_SECONDS: Final = 45.0
 """Three heartbeats of a stream that did not come."""
 _MOST_SECONDS: Final = 10.0
-_FOR_A_WHILE: Final = frozenset({429, 502, 503, 504})
-"""Answers after which it is worth trying again."""
+_FOR_A_WHILE: Final = frozenset({409, 429, 502, 503, 504})
+"""Answers after which it is worth trying to follow a stream again; a 409 says that its index is being built."""
 _DOTS: Final = {".": "%2E", "..": "%2E%2E"}
 """Parts of a path that would else be taken for steps in it."""
 

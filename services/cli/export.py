@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.filesize import decimal
 
+from keyvault.durable_file import publish
 from services.cli.app import Json, Q, Since, Tenant, Until, examples
 from services.cli.client import Body, Client, path_of
 from services.cli.output import escaped, out, print_json, printable, progress_bar
@@ -32,6 +33,8 @@ class Format(StrEnum):
 
 _LINES: Final = frozenset({Format.NDJSON, Format.CSV})
 """Formats with one event a line, which can be counted, and shown on a terminal."""
+
+_TAKEN: Final = "{output} is there already; give another name, or --replace"
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +70,7 @@ def export(
     if output is None and json:
         raise Invalid("--json tells of a file: give --output FILE; without it, the events themselves are printed")
     if output is not None and output.exists() and not replace:
-        raise Invalid(f"{output} is there already; give another name, or --replace")
+        raise Invalid(_TAKEN.format(output=output))
     if output is None and chosen not in _LINES and sys.stdout.isatty():
         raise Invalid("Parquet is nothing for a terminal: give --output FILE, or pipe it into a program")
     params = {"q": q, "since": since, "until": until, "format": chosen.value}
@@ -75,7 +78,7 @@ def export(
         if output is None:
             _print(body, chosen)
         else:
-            told = _save(body, chosen, output)
+            told = _save(body, chosen, output, replace=replace)
             if json:
                 print_json(told)
             else:
@@ -100,7 +103,7 @@ def _print(body: Body, chosen: Format) -> None:
         sys.stdout.write("\n".join(escaped(line.rstrip("\r")) for line in decode(part).split("\n")))
 
 
-def _save(body: Body, chosen: Format, output: Path) -> dict[str, Any]:
+def _save(body: Body, chosen: Format, output: Path, *, replace: bool) -> dict[str, Any]:
     """Writes the file, and answers what is told of it."""
     unfinished: Path | None = None
     digest, size, lines = hashlib.sha256(), 0, 0
@@ -116,7 +119,9 @@ def _save(body: Body, chosen: Format, output: Path) -> dict[str, Any]:
                 lines += part.count(b"\n")
             file.flush()
             os.fsync(file.fileno())
-        unfinished.replace(output)
+        publish(unfinished, output, replaces=replace)  # a file of that name may have appeared meanwhile
+    except FileExistsError:
+        raise Invalid(_TAKEN.format(output=output)) from None
     except OSError as error:
         raise Invalid(f"{output} can't be written ({error.strerror})") from error
     finally:

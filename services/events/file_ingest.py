@@ -86,7 +86,7 @@ def opened(path: str) -> AbstractContextManager[BinaryIO]:
 async def append_lines(
     log: EventLog, lines: Iterator[bytes], *, source: str | None, tenant: str | None, progress: Callable[[int], None]
 ) -> Ingested:
-    """Appends the lines to `idp-events`, one event each. Interrupted, it can be run again: an event is indexed once.
+    """Appends the lines to `idp-events`, one event each. Interrupted, it can be run again: an event with an id of its own is indexed once.
 
     Args:
         log: the event log.
@@ -94,6 +94,9 @@ async def append_lines(
         source: the name of their format; None to tell by their content.
         tenant: whose they are; None to tell by their content.
         progress: is told how many bytes are appended.
+
+    Raises:
+        LogUnavailable: the rest was not appended; of the last part, it may be in doubt.
     """
     run = uuid.uuid4().hex
     starts = {stream: await log.ends(stream) for stream in (TENANT_LOG, DEAD_LETTERS)}

@@ -68,7 +68,8 @@ class Ingest:
             Invalid: the body is neither NDJSON nor JSON.
             TooLarge: there are too many events in it.
             Reused: the key came with another body before.
-            LogUnavailable: nothing was taken; try again.
+            AppendInDoubt: all was taken, or nothing. Again with the same `key`, or if the events have ids of their own, none comes twice.
+            LogUnavailable: else; nothing was taken. Try again.
         """
         if source is not None:
             registry.named(source)

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from services.events.search import Search
@@ -115,14 +114,20 @@ class LiveTails:
         asked = self._asked.get(scope.tenant)
         if asked is None:
             asked = self._asked[scope.tenant] = asyncio.create_task(self._ask(scope))
-            asked.add_done_callback(partial(self._answered, scope.tenant))
+            asked.add_done_callback(_look)
         return await asyncio.shield(asked)
 
     async def _ask(self, scope: TenantScope) -> int:
-        await asyncio.sleep(_POLL_SECONDS)
-        return await self._search.complete_up_to(scope)
+        try:
+            await asyncio.sleep(_POLL_SECONDS)
+            return await self._search.complete_up_to(scope)
+        finally:
+            # Here, and not when the task is seen to be done: who comes in between would get what is answered already, without waiting for
+            # anything, again and again, and so keep everything else on the event loop from going on, for ever.
+            del self._asked[scope.tenant]
 
-    def _answered(self, tenant: str, asked: asyncio.Task[int]) -> None:
-        del self._asked[tenant]
-        if not asked.cancelled():
-            asked.exception()  # whoever waited for it may have gone: then nobody else looks at it
+
+def _look(asked: asyncio.Task[int]) -> None:
+    """Whoever waited for it may have gone: then nobody else looks at its error, of which asyncio would complain."""
+    if not asked.cancelled():
+        asked.exception()

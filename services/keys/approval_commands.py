@@ -59,8 +59,7 @@ class ApprovalCommands:
             _check_scope(approval.order, by)
             planned = dual_control.approve(ring, now, identifier, by=by.id, same_person=partial(same_person, self._tokens))
             if not is_left(self._tokens, approval.asked_by, now):
-                gone = f"was asked for by {approval.asked_by}, whose token was revoked or has expired; withdraw it, and ask anew"
-                raise ApprovalClosed(f"approval {identifier!r} {gone}")
+                raise ApprovalClosed(dual_control.asker_is_gone(approval))
             return planned
 
         done = await self._custodian.carry_out(scope, plan, by=by.id, command=command, fingerprint=f"approve {identifier}")

@@ -6,6 +6,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Final
 
@@ -211,7 +212,9 @@ class Custodian:
             nonlocal done
             ring, now = self._rings.of(scope.tenant), self._now()
             if command is not None and self._seen.check(scope.tenant, command, fingerprint):
-                outcome, pending = dual_control.again(ring, now, order) if order is not None else (Outcome.UNCHANGED, None)
+                outcome, pending = Outcome.UNCHANGED, None
+                if order is not None:
+                    outcome, pending = dual_control.again(ring, now, order, asker_is_left=partial(self._asker_is_left, now))
                 done = Done(outcome, ring.active.kid if ring.active is not None else None, None, ring, pending)
                 return []
             plan = planning(ring, now)
@@ -236,9 +239,10 @@ class Custodian:
         identifier = f"a{secrets.token_hex(8)}"
 
         def plan(ring: Ring, now: int) -> Plan:
-            def asker_is_left(approval: Approval) -> bool:
-                return is_left(self._tokens, approval.asked_by, now)
-
-            return dual_control.decide(ring, now, order, by=by, identifier=identifier, asker_is_left=asker_is_left)
+            left = partial(self._asker_is_left, now)
+            return dual_control.decide(ring, now, order, by=by, identifier=identifier, asker_is_left=left)
 
         return await self.carry_out(scope, plan, by=by, command=command, fingerprint=fingerprint, order=order)
+
+    def _asker_is_left(self, now: int, approval: Approval) -> bool:
+        return is_left(self._tokens, approval.asked_by, now)

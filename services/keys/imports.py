@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
 from keyvault import base64url, import_commands
 from keyvault.algorithms import Algorithm, fits
+from keyvault.errors import KeyNotFound, WrongState
 from keyvault.foreign_jwks import ForeignJwks, read_public_keys
 from keyvault.jwk import PublicJwk
 from keyvault.jwks import MAX_BYTES
+from keyvault.key import KeyState
 from keyvault.key_store import KeyName, KeyStore
 from keyvault.plan import Plan
 from keyvault.private_key import ForeignKey, read_private_key
@@ -86,8 +89,10 @@ class Imports:
         The log names the key before the store has it. So whatever is killed in between, the same command goes on with it; and if nobody
         repeats it, the key leaves the store when its time is over, like any other.
 
+        If somebody has the key destroyed while the store takes it in, it is destroyed there once more: the log says that it is gone.
+
         Raises:
-            KeyStoreUnavailable: the store can't take it now; ask again.
+            KeyStoreUnavailable: the store can't take it now, or can't destroy it again; ask again.
         """
         jwk = _named(self._rings.of(scope.tenant), asked)
         private = asked.key.private
@@ -105,11 +110,22 @@ class Imports:
                 ring, ring.policy, now, jwk.kid, known_since=asked.known_since, activate=asked.activate, reason=asked.reason
             )
 
-        await self._custodian.carry_out(scope, published, by=by)
-        await self._store.adopt(KeyName(scope, 0, jwk.alg, jwk.thumbprint()), private)
         # Not the time of `known_since`: "now-30d" means another at each repetition.
         said = f"adopt {_digest(f'{jwk.kid} {jwk.alg} {jwk.thumbprint()}')} {asked.known_since is not None} {asked.activate}"
-        return await self._custodian.carry_out(scope, adopted, by=by, command=command, fingerprint=said)
+        try:
+            await self._custodian.carry_out(scope, published, by=by)
+            await self._store.adopt(KeyName(scope, 0, jwk.alg, jwk.thumbprint()), private)
+            return await self._custodian.carry_out(scope, adopted, by=by, command=command, fingerprint=said)
+        except WrongState:
+            await self._bury(scope, jwk.thumbprint())
+            raise
+
+    async def _bury(self, scope: TenantScope, thumbprint: str) -> None:
+        """Destroys in the store what the log says is destroyed: an import that came too late may have brought it there again."""
+        for key in self._rings.of(scope.tenant).keys:
+            if key.imported and key.state is KeyState.DESTROYED and key.jwk.thumbprint() == thumbprint:
+                with suppress(KeyNotFound):
+                    await self._store.destroy(KeyName.of(scope, key))
 
 
 async def read(text: str | Mapping[str, Any]) -> ForeignKey:

@@ -47,7 +47,7 @@ class Ledger:
             What was appended; the projections hold it.
 
         Raises:
-            LogUnavailable: nothing was appended.
+            LogUnavailable: nothing was appended, or it is in doubt; what is written again is decided on what is true by then.
         """
         loop = asyncio.get_running_loop()
         entry = _Entry(decide, loop.create_future())

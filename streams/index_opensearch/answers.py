@@ -30,8 +30,19 @@ class Connection(AIOHttpConnection):
     """A connection of the client's own kind, with such answers."""
 
     async def _create_aiohttp_session(self) -> Any:
+        """Takes over what the client has made, its pool of connections with it, but for the kind of the answers."""
         await super()._create_aiohttp_session()
-        self.session._response_class = _Answer  # noqa: SLF001 -- the client has no other way to say so
+        made, connector = self.session, self.session.connector
+        made.detach()
+        self.session = aiohttp.ClientSession(
+            connector=connector,
+            headers=made.headers,
+            skip_auto_headers=made.skip_auto_headers,
+            cookie_jar=made.cookie_jar,
+            auto_decompress=made.auto_decompress,
+            trust_env=made.trust_env,
+            response_class=_Answer,
+        )
 
 
 class _Answer(aiohttp.ClientResponse):

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from streams.errors import LogUnavailable
+from streams.errors import AppendInDoubt, LogUnavailable
 from streams.event_log import Record
 from streams.log_kafka.connection import KafkaConnection
 from streams.log_kafka.producer import InDoubt, NotWritten, Producer
@@ -82,7 +82,8 @@ class Lane:
         """Appends what the job wants.
 
         Raises:
-            LogUnavailable: nothing was written, except if the message says that it is not known.
+            AppendInDoubt: it was written as a whole, or not at all.
+            LogUnavailable: else; nothing was written.
         """
         if self._closed:
             raise LogUnavailable("the event log is closed")
@@ -150,7 +151,7 @@ class Lane:
                 await self._drop()
                 happened = await self._happened(doubt)
                 if happened is None:
-                    error = LogUnavailable(
+                    error = AppendInDoubt(
                         "Kafka did not answer whether an append was committed, and can't be asked now; look before you append it again"
                     )
                     for job in jobs:

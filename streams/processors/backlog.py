@@ -134,7 +134,7 @@ class Backlogs(Projection):
             offset: the first of their segments that may be missing.
 
         Raises:
-            LogUnavailable: nothing was opened.
+            LogUnavailable: nothing was opened, or it is in doubt; opening it again changes nothing.
         """
         wanted = sorted(tenants)
 

@@ -10,7 +10,7 @@ from operator import ge
 
 import pytest
 
-from streams.errors import Changed, LogUnavailable, Overtaken
+from streams.errors import AppendInDoubt, Changed, LogUnavailable, Overtaken
 from streams.event_log import CONTROL, IDP_EVENTS, TENANT_LOG, NewRecord
 from streams.log_kafka import KafkaEventLog
 from tests.faults.chance import chance
@@ -93,7 +93,7 @@ class Work:
                 await self.log.append([NewRecord(IDP_EVENTS, str(number).encode())])
                 self.appended.append(number)
             except LogUnavailable as error:
-                (self.doubtful if "did not answer whether" in str(error) else self.refused).append(number)
+                (self.doubtful if isinstance(error, AppendInDoubt) else self.refused).append(number)
                 self._count("append", begun)
             number += 1
 

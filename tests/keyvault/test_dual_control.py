@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from keyvault.algorithms import Algorithm
-from keyvault.approval import ApprovalState
+from keyvault.approval import Approval, ApprovalState
 from keyvault.approvals import Approvals
 from keyvault.dual_control import again, approve, decide, planned, withdraw
 from keyvault.durations import DAY, HOUR, MINUTE
@@ -310,16 +310,22 @@ def test_what_is_over_is_forgotten_by_and_by_and_what_is_pending_never() -> None
 
 
 def test_a_repeated_request_is_answered_with_what_became_of_it() -> None:
-    history = guarded()
+    history, gone = guarded(), set[str]()
     order = CompromiseKey(kid=FIRST, reason=WHY)
-    assert again(history.ring, NOW, order) == (Outcome.UNCHANGED, None)
+
+    def repeated(now: int = NOW) -> tuple[Outcome, Approval | None]:
+        return again(history.ring, now, order, asker_is_left=lambda asked: asked.asked_by not in gone)
+
+    assert repeated() == (Outcome.UNCHANGED, None)
     ask(history, order)
-    outcome, pending = again(history.ring, NOW, order)
-    assert (outcome, pending) == (Outcome.PENDING, history.ring.approvals.find("a1"))
+    assert repeated() == (Outcome.PENDING, history.ring.approvals.find("a1"))
     with pytest.raises(ApprovalClosed, match="expired"):
-        again(history.ring, NOW + HOUR, order)
+        repeated(NOW + HOUR)
+    gone.add(ADA)
+    with pytest.raises(ApprovalClosed, match="nobody can give it; withdraw it, or ask anew"):
+        repeated()
     give(history)
-    assert again(history.ring, NOW, order) == (Outcome.UNCHANGED, None)
+    assert repeated() == (Outcome.UNCHANGED, None)
 
 
 @pytest.mark.parametrize("event", ["asked twice", "given twice", "given too late", "never asked"])

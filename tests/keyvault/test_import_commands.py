@@ -13,7 +13,7 @@ from keyvault.due import Destroy, Prepare, due, next_due
 from keyvault.durations import DAY, HOUR
 from keyvault.errors import BrokenHistory, InvalidImport, ReasonMissing, TooManyPublishedKeys, WrongState
 from keyvault.events import KeyActivated, KeyAdopted, KeyDeactivated, KeyImported
-from keyvault.import_commands import INTERRUPTED, LONGEST_PUBLISHED, adopt, publish
+from keyvault.import_commands import INTERRUPTED, LONGEST_PUBLISHED, MOST_IMPORTED, adopt, publish
 from keyvault.jwk import PublicJwk
 from keyvault.key import KeyState
 from keyvault.plan import Outcome
@@ -124,6 +124,17 @@ def test_one_key_under_two_kids_is_refused_with_the_whole_document() -> None:
 
 def test_a_key_made_here_is_there_already() -> None:
     assert publish(settled().ring, POLICY, NOW, [jwk(1)], UNTIL).outcome is Outcome.UNCHANGED
+
+
+def test_a_ring_has_so_many_imported_keys_in_all_its_life() -> None:
+    """Whoever imports a few every second, which are gone when the next come, does not make every node's start longer and longer."""
+    history, now = settled(), NOW
+    while (had := sum(key.imported for key in history.ring.keys)) < MOST_IMPORTED:
+        history.carry_out(publish(history.ring, POLICY, now, [foreign(had), foreign(had + 1)], now + 1000))
+        now += 1000
+    with pytest.raises(InvalidImport, match=f"has {MOST_IMPORTED} imported keys, 1 more are asked for"):
+        publish(history.ring, POLICY, now, [foreign(7), foreign(had)], now + DAY)
+    assert publish(history.ring, POLICY, now, [foreign(7)], now + DAY).outcome is Outcome.IMPORTED, "it is one of them"
 
 
 def test_imported_keys_count_among_the_published() -> None:

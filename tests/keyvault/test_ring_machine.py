@@ -136,7 +136,9 @@ class RingMachine(RuleBasedStateMachine):
             assert self.now + step <= self.ring.changed_at, "the clock has jumped back"
             return
         except WrongState:
-            assert self.ring.find(jwk.kid).compromised_at is not None or self.ring.find(jwk.kid).destroyed_at is not None
+            key = self.ring.find(jwk.kid)
+            ending = key.stored and not key.published(self.now + self.ring.policy.clock_skew)
+            assert key.compromised_at is not None or key.destroyed_at is not None or ending
             return
         self.carry_out(plan)
         if not private:

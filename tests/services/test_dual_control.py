@@ -1,14 +1,11 @@
-"""Dual control over HTTP: what takes two people is done by two, and by nobody who only looks like two."""
+"""Dual control over HTTP: what takes two people is asked for by one and done by the other, or not at all."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import httpx
 import msgspec
 import pytest
 
@@ -17,10 +14,7 @@ from streams.event_log import CONTROL
 from streams.scope import TenantScope
 from tests.engines import embedded
 from tests.platforms import Site
-
-KEYS = "/v1/tenants/acme/keys"
-WHY = {"reason": "found in a public repository"}
-EVERYTHING = ["compromise", "destroy", "force"]
+from tests.services.two_people import EVERYTHING, KEYS, WHY, ask, kids, person, refused, ring, set_policy
 
 
 @pytest.fixture
@@ -28,45 +22,6 @@ async def acme(here: Site) -> Site:
     await here.create("acme")
     await set_policy(here, dual_control=EVERYTHING)
     return here
-
-
-async def set_policy(site: Site, **policy: Any) -> httpx.Response:
-    answer = await site.operator.put(f"{KEYS}/policy", json=policy)
-    assert answer.is_success, answer.text
-    return answer
-
-
-async def person(site: Site, name: str, *scopes: str, tenant: str = "acme", by: httpx.AsyncClient | None = None) -> httpx.AsyncClient:
-    """Somebody with a token of their own, minted by the operator, or by `by`."""
-    body = {"name": name, "scopes": list(scopes or ("keys:read", "keys:rotate", "keys:revoke"))}
-    answer = await (by or site.operator).post(f"/v1/tenants/{tenant}/tokens", json=body)
-    assert answer.status_code == 201, answer.text
-    return site.client(answer.json()["token"])
-
-
-async def ring(site: Site) -> dict[str, dict[str, Any]]:
-    return {key["kid"]: key for key in (await site.operator.get(KEYS)).json()["keys"]}
-
-
-async def kids(site: Site) -> Sequence[str]:
-    """Of the JWKS: first the key that signs."""
-    return [key["kid"] for key in (await site.client(None).get("/t/acme/jwks.json")).json()["keys"]]
-
-
-async def ask(who: httpx.AsyncClient, path: str, body: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
-    answer = await who.post(f"{KEYS}/{path}", json=body, headers=headers)
-    assert answer.status_code == 202, answer.text
-    asked: dict[str, Any] = answer.json()
-    assert (asked["outcome"], asked["state"]) == ("pending", "pending")
-    assert answer.headers["location"] == f"{KEYS}/approvals/{asked['id']}"
-    assert asked["approve"] == f"{KEYS}/approvals/{asked['id']}/approve"
-    return asked
-
-
-async def refused(answer: httpx.Response, status: int, slug: str) -> str:
-    assert answer.status_code == status, answer.text
-    assert answer.json()["type"].endswith(f"/{slug}")
-    return str(answer.json()["detail"])
 
 
 async def test_a_compromise_waits_for_a_second_person(acme: Site) -> None:
@@ -165,102 +120,6 @@ async def test_one_person_can_strengthen_it_and_is_warned(here: Site) -> None:
     assert "stays in the JWKS" in answer.json()["warnings"][0]
 
 
-async def test_what_looks_like_two_people_and_is_one(acme: Site) -> None:
-    admin = await person(acme, "admin", "tenant:admin", "keys:read", "keys:rotate", "keys:revoke")
-    second = await person(acme, "second", "tenant:admin", "keys:rotate", "keys:revoke", by=admin)
-    third, fourth = await person(acme, "third", by=admin), await person(acme, "fourth", "keys:revoke", by=second)
-    grace = await person(acme, "grace")
-    mallory = [admin, second, third, fourth]
-    active, _ = await kids(acme)
-    for asking in mallory:
-        asked = await ask(asking, f"{active}/compromise", WHY)
-        for approving in mallory:
-            said = await refused(await approving.post(asked["approve"]), 403, "second-person-needed")
-            assert "somebody else has to approve" in said
-        assert (await asking.post(f"{KEYS}/approvals/{asked['id']}/withdraw")).json()["state"] == "withdrawn"
-    asked = await ask(grace, f"{active}/compromise", WHY)
-    await refused(await acme.operator.post(asked["approve"]), 403, "second-person-needed")
-    assert active in await kids(acme)
-    assert (await fourth.post(asked["approve"])).status_code == 200, "an operator has minted the first tokens of both"
-
-
-async def test_the_operator_who_asked_is_none_of_those_it_gave_tokens_to(acme: Site) -> None:
-    grace = await person(acme, "grace")
-    active, _ = await kids(acme)
-    asked = await ask(acme.operator, f"{active}/compromise", WHY)
-    assert asked["asked_by"].startswith("operator:")
-    await refused(await acme.operator.post(asked["approve"]), 403, "second-person-needed")
-    await refused(await grace.post(asked["approve"]), 403, "second-person-needed")
-
-
-async def test_a_minter_whose_token_was_revoked_is_still_the_same_person(acme: Site) -> None:
-    admin = await person(acme, "admin", "tenant:admin", "keys:read", "keys:revoke")
-    one, other = await person(acme, "one", "keys:revoke", by=admin), await person(acme, "other", "keys:revoke", by=admin)
-    tokens = (await acme.operator.get("/v1/tenants/acme/tokens")).json()["tokens"]
-    identifier = next(token["id"] for token in tokens if token["name"] == "admin")
-    assert (await acme.operator.delete(f"/v1/tenants/acme/tokens/{identifier}")).status_code == 204
-    asked = await ask(one, f"{(await kids(acme))[0]}/compromise", WHY)
-    await refused(await other.post(asked["approve"]), 403, "second-person-needed")
-
-
-async def test_what_a_stolen_token_asked_for_is_not_done_once_it_was_revoked(acme: Site) -> None:
-    mallory, grace = await person(acme, "mallory"), await person(acme, "grace")
-    active, standby = await kids(acme)
-    asked = await ask(mallory, f"{active}/compromise", WHY)
-    identifier = asked["asked_by"].removeprefix("token:")
-    assert (await acme.operator.delete(f"/v1/tenants/acme/tokens/{identifier}")).status_code == 204
-    assert "revoked or has expired" in await refused(await grace.post(asked["approve"]), 409, "approval-closed")
-    assert await kids(acme) == [active, standby]
-
-
-async def test_what_a_revoked_token_asked_for_does_not_stand_in_for_those_who_are_left(acme: Site) -> None:
-    mallory, ada, grace = await person(acme, "mallory"), await person(acme, "ada"), await person(acme, "grace")
-    active, standby = await kids(acme)
-    dead = await ask(mallory, f"{active}/compromise", WHY)
-    assert (await ask(ada, f"{active}/compromise", WHY))["id"] == dead["id"], "while mallory is somebody"
-    assert (await acme.operator.delete(f"/v1/tenants/acme/tokens/{dead['asked_by'].removeprefix('token:')}")).status_code == 204
-    asked = await ask(ada, f"{active}/compromise", WHY)
-    assert asked["id"] != dead["id"]
-    assert (await ada.get(f"{KEYS}/approvals/{dead['id']}")).json()["state"] == "withdrawn"
-    assert (await grace.post(asked["approve"])).status_code == 200
-    published = await kids(acme)
-    assert active not in published
-    assert standby in published
-
-
-async def test_approving_takes_the_scope_that_asking_takes(acme: Site) -> None:
-    ada = await person(acme, "ada")
-    rotator, revoker = await person(acme, "rotator", "keys:rotate"), await person(acme, "revoker", "keys:revoke")
-    reader = await person(acme, "reader", "keys:read", "events:read", "tenant:admin")
-    active, _ = await kids(acme)
-    compromise = await ask(ada, f"{active}/compromise", WHY)
-    force = await ask(ada, "rotate", {"activate": True, **WHY})
-    for who, asked in ((rotator, compromise), (revoker, force), (reader, compromise), (reader, force)):
-        for what in ("approve", "withdraw"):
-            await refused(await who.post(f"{KEYS}/approvals/{asked['id']}/{what}"), 403, "forbidden")
-    assert (await rotator.get(f"{KEYS}/approvals")).status_code == 403
-    anybody = acme.client(None)
-    assert (await anybody.post(compromise["approve"])).status_code == 401
-    assert (await anybody.get(f"{KEYS}/approvals")).status_code == 401
-    assert (await rotator.post(force["approve"])).status_code == 200
-    assert (await revoker.post(compromise["approve"])).status_code == 200
-
-
-async def test_another_tenants_approvals_do_not_exist(acme: Site) -> None:
-    await acme.create("globex")
-    ada, mallory = await person(acme, "ada"), await person(acme, "mallory", tenant="globex")
-    asked = await ask(ada, f"{(await kids(acme))[0]}/compromise", WHY)
-    for path in (asked["approve"], f"{KEYS}/approvals/{asked['id']}/withdraw"):
-        await refused(await mallory.post(path), 404, "not-found")
-        elsewhere = path.replace("acme", "globex")
-        await refused(await mallory.post(elsewhere), 404, "unknown-approval")
-        await refused(await acme.operator.post(elsewhere), 404, "unknown-approval")
-    assert (await mallory.get(f"{KEYS}/approvals")).status_code == 404
-    assert (await mallory.get("/v1/tenants/globex/keys/approvals")).json() == {"approvals": []}
-    await refused(await ada.get(f"{KEYS}/approvals/none"), 404, "unknown-approval")
-    assert (await ada.get(f"{KEYS}/approvals/{asked['id']}")).json()["state"] == "pending"
-
-
 async def test_it_is_given_once_and_by_nobody_after_it_was_withdrawn(acme: Site) -> None:
     ada, grace, linus = await person(acme, "ada"), await person(acme, "grace"), await person(acme, "linus")
     active, standby = await kids(acme)
@@ -298,31 +157,6 @@ async def test_an_approval_ends_by_itself(here: Site) -> None:
     assert "nobody gave it in time" in await refused(await grace.post(asked["approve"]), 409, "approval-closed")
     assert active in await kids(here)
     assert (await ask(ada, f"{active}/compromise", WHY))["id"] != asked["id"]
-
-
-async def test_the_same_request_again_is_the_same_approval(acme: Site) -> None:
-    ada, grace = await person(acme, "ada"), await person(acme, "grace")
-    active, _ = await kids(acme)
-    once = {"Idempotency-Key": "once"}
-    asked = await ask(ada, f"{active}/compromise", WHY, **once)
-    again = await ask(ada, f"{active}/compromise", WHY, **once)
-    assert {**again, "blast_radius": None} == {**asked, "blast_radius": None}, "that one is of now"
-    assert (await ask(grace, f"{active}/compromise", WHY))["id"] == asked["id"]
-    await refused(await ada.post(f"{KEYS}/rotate", json={"activate": True, **WHY}, headers=once), 422, "idempotency-key-reused")
-    for outcome in ("compromised", "unchanged"):
-        answer = await grace.post(asked["approve"], headers={"Idempotency-Key": "yes"})
-        assert (answer.status_code, answer.json()["outcome"]) == (200, outcome)
-    answer = await ada.post(f"{KEYS}/{active}/compromise", json=WHY, headers=once)
-    assert (answer.status_code, answer.json()["outcome"]) == (200, "unchanged")
-
-
-async def test_a_repeated_request_does_not_pass_for_one_that_was_done(acme: Site) -> None:
-    ada, grace = await person(acme, "ada"), await person(acme, "grace")
-    active, _ = await kids(acme)
-    once = {"Idempotency-Key": "once"}
-    asked = await ask(ada, f"{active}/compromise", WHY, **once)
-    assert (await grace.post(f"{KEYS}/approvals/{asked['id']}/withdraw")).status_code == 200
-    await refused(await ada.post(f"{KEYS}/{active}/compromise", json=WHY, headers=once), 409, "approval-closed")
 
 
 async def test_fifty_who_approve_at_once_do_it_once(acme: Site) -> None:
@@ -375,13 +209,3 @@ async def test_a_policy_is_given_though_the_key_store_can_not_follow_now(acme: S
     shutil.move(tmp_path / "away", keys)
     await acme.platform.custodian.settle(TenantScope("acme"))
     assert {key["algorithm"] for key in (await ring(acme)).values()} == {"RS256", "ES256"}
-
-
-async def test_what_made_no_sense_makes_none_when_it_is_said_again(acme: Site) -> None:
-    ada, grace = await person(acme, "ada"), await person(acme, "grace")
-    _, standby = await kids(acme)
-    asked = await ask(ada, f"{standby}/activate", WHY)
-    first = await ask(ada, f"{standby}/compromise", WHY)
-    assert (await grace.post(first["approve"])).status_code == 200
-    for _ in range(2):
-        await refused(await grace.post(asked["approve"], headers={"Idempotency-Key": "once"}), 409, "approval-closed")

@@ -1,14 +1,11 @@
-"""Exports: NDJSON, CSV and Parquet of one moment, in constant memory, in which everything is text."""
+"""Exports: of one moment, whole or not at all, of one's own events."""
 
 from __future__ import annotations
 
 import asyncio
-import csv
-import hashlib
 import io
 import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +15,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.api.app import application
-from services.cli import export as terminal
-from services.cli.client import Body
-from services.errors import Invalid
-from services.events import export, parquet_file
-from services.events.csv_file import CsvFile
+from services.events import export
 from services.events.slots import Slots
 from streams.errors import IndexUnavailable
-from streams.event import iso
 from streams.fields import FIELDS
 from streams.search_index import Hit
 from tests.platforms import Site, keycloak, recorded
-from tests.processes import NDJSON, OWN, PATIENCE, Service, ndjson, service
+from tests.processes import OWN, PATIENCE
 from tests.served import served
-
-HOSTILE = "=cmd|'/c calc'!A1\x1b[2J\u202eadmin\u202c \r\n\"quoted\", <script>alert(1)</script>\x9b31m\u200b"
+from tests.services.exporting import content_hash, csv_rows, exported, parquet_rows, searched, send
 
 
 @pytest.fixture
@@ -42,51 +33,6 @@ async def globex(here: Site) -> Site:
     events = [event for event in recorded("events", "admin-events") if event["realmId"] == realm]
     await send(here, *events)
     return here
-
-
-async def send(here: Site, *events: dict[str, Any], tenant: str = "globex") -> None:
-    for start in range(0, len(events), 500):
-        body = b"\n".join(json.dumps(event).encode() for event in events[start : start + 500])
-        answer = await here.operator.post(f"/v1/tenants/{tenant}/events", content=body, headers=NDJSON)
-        assert answer.status_code == 202, answer.text
-    await here.settled()
-
-
-async def exported(here: Site, format_: str = "ndjson", q: str = OWN) -> httpx.Response:
-    answer = await here.operator.get("/v1/tenants/globex/events/export", params={"q": q, "format": format_})
-    assert answer.status_code == 200, answer.text
-    return answer
-
-
-async def searched(here: Site, q: str = OWN) -> list[dict[str, Any]]:
-    """All that a search finds, page by page, in the order of the log."""
-    params: dict[str, Any] = {"q": q, "limit": 500, "sort": "oldest"}
-    found: list[dict[str, Any]] = []
-    while True:
-        page = (await here.operator.get("/v1/tenants/globex/events", params=params)).json()
-        found += page["events"]
-        if page["next"] is None:
-            return sorted(found, key=lambda event: str(event["log.position"]))
-        params["after"] = page["next"]
-
-
-def content_hash(events: Sequence[dict[str, Any]]) -> str:
-    return hashlib.sha256(b"".join(json.dumps(event, sort_keys=True).encode() for event in events)).hexdigest()
-
-
-def parquet_rows(content: bytes) -> list[dict[str, Any]]:
-    """The events of a Parquet file, as the API has them."""
-    events = []
-    for row in pq.read_table(io.BytesIO(content)).to_pylist():
-        event = {name: value for name, value in row.items() if value is not None}
-        for name in ("@timestamp", "event.ingested"):
-            event[name] = event[name].isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        events.append({**event, "idp": json.loads(event["idp"])})
-    return events
-
-
-def csv_rows(content: bytes) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
 
 
 async def test_every_format_has_what_a_search_finds(globex: Site, tmp_path: Path) -> None:
@@ -170,54 +116,6 @@ async def test_an_export_that_fails_never_looks_whole(globex: Site, monkeypatch:
     assert globex.platform.exports.taken == 0
 
 
-async def test_what_attackers_write_is_text_in_every_format(here: Site) -> None:
-    await here.create("globex")
-    event = {"uuid": HOSTILE, "published": "2026-11-23T10:00:00Z", "eventType": "x", "actor": {"alternateId": HOSTILE, "id": "@SUM(1)"}}
-    body = json.dumps({**event, "displayMessage": HOSTILE, "debug": {HOSTILE: "\ud83d\ude00 é"}}).encode()
-    path = "/v1/tenants/globex/events?source=okta"
-    assert (await here.operator.post(path, content=body, headers=NDJSON)).json()["taken"] == 1
-    await here.settled()
-    [found] = await searched(here)
-    assert found["user.name"] == HOSTILE
-    content = (await exported(here, "csv")).content
-    assert content.count(b"\r\n") == 2, "the names, and one line an event"
-    text = content.decode("utf-8-sig")
-    assert all(line.isprintable() for line in text.split("\r\n"))
-    [row] = csv_rows(content)
-    for name, value in row.items():
-        assert not re.match(r"\s*[=+\-@]", value), name
-    assert row["user.id"] == "'@SUM(1)"
-    assert row["user.name"].startswith("'=cmd")
-    assert json.loads(f'"{row["user.name"][1:].replace(chr(34), chr(92) + chr(34))}"') == HOSTILE, "nothing is lost"
-    assert json.loads(row["idp"]) == found["idp"]
-    assert parquet_rows((await exported(here, "parquet")).content) == [found]
-    assert [json.loads(line) for line in (await exported(here)).content.split(b"\n") if line] == [found]
-
-
-@pytest.mark.parametrize(
-    ("value", "cell"),
-    [
-        ("=1+1", "'=1+1"),
-        ("  +1", "'  +1"),
-        ("-2", "'-2"),
-        ("@A1", "'@A1"),
-        ("\uff1d1", "'\uff1d1"),
-        ("\t=1", "\\t=1"),
-        ("\r=1", "\\r=1"),
-        ("\ufeff=1", "\\ufeff=1"),
-        ("'=1", "''=1"),
-        ("O'Brien", "O'Brien"),
-        ("user-1@example.com", "user-1@example.com"),
-        ("مستخدم", "مستخدم"),
-    ],
-)
-def test_no_cell_is_a_formula(value: str, cell: str) -> None:
-    document = json.dumps({"@timestamp": "2026-11-23T10:00:00.000Z", "user.name": value, "idp": {}}, ensure_ascii=False).encode()
-    file = CsvFile()
-    [row] = csv_rows(file.begin() + file.more([Hit(1, 1, document)]) + file.end())
-    assert row["user.name"] == cell
-
-
 async def test_the_answer_names_the_file(globex: Site) -> None:
     for format_, media_type in (("ndjson", "application/x-ndjson"), ("csv", "text/csv"), ("parquet", "application/vnd.apache.parquet")):
         answer = await exported(globex, format_, "event.id:nobody")
@@ -296,109 +194,3 @@ async def test_an_export_ends_with_its_token(globex: Site, monkeypatch: pytest.M
         await application(globex.platform)({**scope, "client": None}, receive, take)
     assert not any(message.get("body") for message in sent)
     assert sent[-1]["more_body"], "it never looks whole"
-
-
-def test_a_parquet_file_has_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_file, "_GROUP_ROWS", 250)
-    file = parquet_file.ParquetFile()
-    parts = [file.begin()]
-    for start in range(0, 1000, 100):
-        hits = [
-            Hit(number, number, json.dumps({"event.id": f"e{number}", "tags": ["a", "b"], "idp": {"n": number}}).encode())
-            for number in range(start, start + 100)
-        ]
-        parts.append(file.more(hits))
-    assert sum(bool(part) for part in parts[1:]) == 3, "written as it goes"
-    parts.append(file.end())
-    table = pq.ParquetFile(io.BytesIO(b"".join(parts)))
-    assert table.num_row_groups == 4
-    assert table.read().column("event.id").to_pylist() == [f"e{number}" for number in range(1000)]
-
-
-def used_by(here: Service) -> int:
-    """Bytes of memory that the service has in use, without the pages of files that it looks into: the system may take those away."""
-    [kilobytes] = re.findall(r"^RssAnon:\s+(\d+) kB", Path(f"/proc/{here.pid}/status").read_text(), re.MULTILINE)
-    return int(kilobytes) * 1024
-
-
-@pytest.mark.allow_hosts(["127.0.0.1"])
-@pytest.mark.parametrize("count", [100_000, pytest.param(1_000_000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
-async def test_memory_stays_flat_however_long_an_export_is(tmp_path: Path, count: int) -> None:
-    async with service(tmp_path / "data") as here:
-        await here.create("acme", keycloak("globex"))
-        realm = keycloak("globex")["realm_id"]
-        events = (
-            {"id": f"e{number}", "time": 1_795_000_000_000 + number, "type": "LOGIN", "realmId": realm, "details": {"note": "x" * 500}}
-            for number in range(count)
-        )
-        file = ndjson(tmp_path / "events.ndjson", events)
-        ran = await here.run("ingest", "--wait", str(file))
-        assert ran.out.startswith(f"{count} events: {count} indexed"), ran.err
-        headers = {"Authorization": f"Bearer {here.token}"}
-        async with httpx.AsyncClient(base_url=here.url, headers=headers, timeout=PATIENCE) as client:
-
-            async def most(**params: str) -> tuple[int, int]:
-                """How many bytes an export has, and the most memory that is in use meanwhile."""
-                taken = used = 0
-                async with client.stream("GET", "/v1/tenants/acme/events/export", params={"q": OWN, **params}) as answer:
-                    async for part in answer.aiter_raw():
-                        taken += len(part)
-                        used = max(used, used_by(here))
-                return taken, used
-
-            for format_, room in (("ndjson", 30_000_000), ("csv", 30_000_000), ("parquet", 120_000_000)):
-                # A tenth of it takes what every export takes: libraries, threads, buffers.
-                _, before = await most(format=format_, until=iso(1_795_000_000_000 + count // 10))
-                taken, used = await most(format=format_)
-                assert taken > 10 * count
-                assert used - before < room, f"{format_}: {(used - before) / 1e6:.0f} MB more for {taken / 1e6:.0f} MB"
-
-
-def saved(output: Path, parts: Iterator[bytes]) -> dict[str, Any]:
-    """What the terminal tells of an export that it has written."""
-    return terminal._save(Body({}, parts), terminal.Format.NDJSON, output)
-
-
-def test_two_exports_to_one_file_at_once_do_not_mix(tmp_path: Path) -> None:
-    output = tmp_path / "events.ndjson"
-
-    def slow() -> Iterator[bytes]:
-        yield b"1\n"
-        saved(output, iter([b"of another one\n"]))
-        assert output.read_bytes() == b"of another one\n"
-        yield b"2\n"
-
-    told = saved(output, slow())
-    assert output.read_bytes() == b"1\n2\n"
-    assert told["sha256"] == hashlib.sha256(b"1\n2\n").hexdigest()
-    assert list(tmp_path.iterdir()) == [output]
-
-
-def test_an_export_is_written_to_a_new_file_for_its_owner_alone(tmp_path: Path) -> None:
-    output, theirs = tmp_path / "events.ndjson", tmp_path / "theirs"
-    theirs.write_bytes(b"theirs")
-    theirs.chmod(0o644)
-    for name in ("events.ndjson.part", ".events.ndjson.part"):
-        (tmp_path / name).symlink_to(theirs)
-    before = set(tmp_path.iterdir())
-
-    def watched() -> Iterator[bytes]:
-        [unfinished] = set(tmp_path.iterdir()) - before
-        assert unfinished.stat().st_mode & 0o777 == 0o600
-        yield b"1\n"
-
-    saved(output, watched())
-    assert (output.is_symlink(), output.stat().st_mode & 0o777) == (False, 0o600)
-    assert theirs.read_bytes() == b"theirs"
-
-
-def test_an_export_that_can_not_be_finished_leaves_nothing(tmp_path: Path) -> None:
-    def broken() -> Iterator[bytes]:
-        yield b"1\n"
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(Invalid, match="No space left"):
-        saved(tmp_path / "events.ndjson", broken())
-    assert not list(tmp_path.iterdir())
-    with pytest.raises(Invalid, match="No such file or directory"):
-        saved(tmp_path / "nowhere" / "events.ndjson", iter([]))

@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import sys
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -19,7 +20,15 @@ import sys
 import faust
 
 broker, topic = sys.argv.pop(), sys.argv.pop()
-app = faust.App(topic, broker=f"kafka://{broker}", store="memory://", web_enabled=False, topic_disable_leader=True, autodiscover=False)
+app = faust.App(
+    topic,
+    broker=f"kafka://{broker}",
+    store="memory://",
+    datadir="faust",
+    web_enabled=False,
+    topic_disable_leader=True,
+    autodiscover=False,
+)
 
 @app.agent(app.topic(topic, value_serializer="raw"))
 async def watch(values):
@@ -49,7 +58,11 @@ async def topic(kafka: Kafka) -> str:
     return name
 
 
-async def test_an_agent_takes_aborted_records_for_true(kafka: Kafka, topic: str) -> None:
+def made_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+async def test_an_agent_takes_aborted_records_for_true(kafka: Kafka, topic: str, tmp_path: Path) -> None:
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, isolation_level="read_committed")
     await consumer.start()
     consumer.assign([TopicPartition(topic, 0)])
@@ -58,7 +71,7 @@ async def test_an_agent_takes_aborted_records_for_true(kafka: Kafka, topic: str)
     await consumer.stop()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "ignore", "-c", _AGENT, topic, kafka.bootstrap,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, env=os.environ,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, env=os.environ, cwd=tmp_path,
     )  # fmt: skip
     try:
         assert process.stdout is not None
@@ -72,3 +85,4 @@ async def test_an_agent_takes_aborted_records_for_true(kafka: Kafka, topic: str)
         if process.returncode is None:
             process.kill()
         await process.wait()
+    assert made_in(tmp_path) <= {"faust"}, "Faust makes its folders there, and not where it runs"

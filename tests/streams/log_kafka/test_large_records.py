@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.structs import TopicPartition
 
 from services.events.revival import revive, waiting
 from streams.dead_letters import Reason
@@ -78,6 +81,27 @@ async def test_lines_of_a_huge_record_are_placed_and_its_huge_line_is_a_dead_let
     [letter] = await all_of(log, DEAD_LETTERS)
     assert (letter.headers["identity"], letter.headers["size"]) == ("theirs-1", str(len(HUGE)))
     assert "in idp-events, partition 0, offset 0" in letter.headers["message"]
+
+
+async def test_records_that_were_deleted_are_passed_over(log: KafkaEventLog, connection: KafkaConnection) -> None:
+    """How an operator gets rid of what no worker survives."""
+    part = TopicPartition(f"{connection.prefix}.{IDP_EVENTS}", 0)
+    await produce(connection, (b"first", []), (b"deadly", []), (b"last", []))
+
+    async def next_of_group() -> bytes:
+        async with log.follow(IDP_EVENTS, "router", max_records=1) as subscription, asyncio.timeout(60):
+            while (batch := await subscription.next()) is None or not batch.records:
+                pass
+            await subscription.advance(batch, [NewRecord(TENANT_LOG, b"segment", "acme")])
+            return batch.records[0].value
+
+    assert await next_of_group() == b"first"
+    admin = AIOKafkaAdminClient(**connection.settings())
+    await admin.start()
+    await admin.delete_records({part: RecordsToDelete(before_offset=2)})
+    await admin.close()
+    assert await next_of_group() == b"last"
+    assert (await log.cursors(IDP_EVENTS, "router"))[0] == 3
 
 
 @pytest.mark.parametrize("name", ["identity", "arrived", "source", "tenant", "ingest", "first"])

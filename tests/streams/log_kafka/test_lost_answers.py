@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from aiokafka.producer.sender import EndTxnHandler
 
-from streams.errors import Changed, Overtaken
+from streams.errors import AppendInDoubt, Changed, Overtaken
 from streams.event_log import CONTROL, IDP_EVENTS, TENANT_LOG, Batch, NewRecord, Subscription
 from streams.log_kafka import KafkaEventLog
 from streams.log_kafka.group import GroupSubscription
@@ -73,6 +73,19 @@ async def test_an_append_is_there_once(log: KafkaEventLog, lose: Lose, what: str
     appended = await log.append([new("a"), new("b")])
     assert await values(log) == ["before", "a", "b"]
     assert list(await log.read(TENANT_LOG, key="acme", start=appended[0].offset)) == list(appended)
+
+
+@pytest.mark.parametrize("what", ["asked", "unasked"])
+async def test_an_append_that_can_not_be_asked_about_is_in_doubt(
+    log: KafkaEventLog, lose: Lose, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    await log.append([new("before")])
+    lose(what)
+    monkeypatch.setattr("streams.log_kafka.lane.DOUBT_SECONDS", 0.0)
+    with pytest.raises(AppendInDoubt, match="look before you append it again"):
+        await log.append([new("a"), new("b")])
+    await log.append([new("after")])
+    assert await values(log) == ["before", *(["a", "b"] if what == "asked" else []), "after"]
 
 
 @each_loss
