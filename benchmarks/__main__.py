@@ -8,7 +8,7 @@ import json
 import sys
 from typing import Any, Final
 
-NAMES: Final = ("ingest", "search", "jwks", "sign", "memory", "start", "pipeline", "delay")
+NAMES: Final = ("ingest", "search", "console", "jwks", "sign", "memory", "start", "pipeline", "delay")
 _OWN: Final = {
     "pipeline": ("tenants", "workers", "skew", "pooled"),
     "delay": ("tenants", "workers"),

@@ -29,7 +29,7 @@ from streams.scope import TenantScope
 
 _EVENTS = 1_000_000
 _TIMES = 200
-_QUERIES = (
+QUERIES = (
     "",
     "event.action:login_error",
     "event.outcome:failure",
@@ -58,7 +58,7 @@ async def _run(directory: Path, count: int, runs: int) -> dict[str, Any]:
         search, now = platform.search, platform.now()
 
         def asked() -> Question:
-            return Question(dice.choice(_QUERIES))
+            return Question(dice.choice(QUERIES))
 
         found: dict[str, list[float]] = {name: [] for name in ("search", "count", "histogram", "top_values", "peer")}
         bare = _bare(directory, scope)

@@ -122,3 +122,15 @@ def test_locked_dependencies_have_hashes_and_no_addresses() -> None:
         text = lock.read_text()
         assert "://" not in text
         assert text.count("==") <= text.count("--hash=sha256:")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_picture_that_a_page_shows_is_there_and_light(page: Path) -> None:
+    shown = [*re.findall(r'(?:src|srcset)="([^"]+)"', page.read_text()), *re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.read_text())]
+    for picture in shown:
+        assert 0 < (page.parent / picture).stat().st_size < 150_000, picture
+
+
+def test_every_picture_is_shown_somewhere() -> None:
+    pages = "".join(page.read_text() for page in PAGES)
+    assert [file.name for file in (ROOT / "docs" / "images").glob("*") if f"images/{file.name}" not in pages] == []

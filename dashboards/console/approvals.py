@@ -21,7 +21,9 @@ class ApprovalView:
 
     Attributes:
         title: what is asked for.
-        says: who asks, why, until when, and what would come of it now; in paragraphs.
+        asked: who asks for it, and since when.
+        reason: why, in their words; None if they gave none.
+        says: what would come of it now, and until when it can be approved; in paragraphs.
         button: what stands on the button.
         objection: why whoever looks at it can't approve; None if they can.
         may_withdraw: whether they can end it.
@@ -29,6 +31,8 @@ class ApprovalView:
 
     id: str
     title: str
+    asked: str
+    reason: str | None
     says: tuple[str, ...]
     button: str
     objection: str | None
@@ -55,13 +59,13 @@ def approval_views(ring: Ring, now: int, viewer: Viewer) -> tuple[ApprovalView, 
 
 def _view(approval: Approval, ring: Ring, now: int, viewer: Viewer) -> ApprovalView:
     title, button, means = _order(approval.order, ring.policy)
-    asked = f"{approval.asked_by} asked for this {age(approval.asked_at, now)}."
-    why = (f"Reason: {approval.order.reason}",) if approval.order.reason else ()
     until = f"A second person can approve until {utc(approval.until)} ({age(approval.until, now)}). Nothing is done before."
     return ApprovalView(
         id=approval.id,
         title=title,
-        says=(asked, *why, *means, *_comes_to(approval.order, ring, now), until),
+        asked=f"{approval.asked_by} asked for this {age(approval.asked_at, now)}.",
+        reason=approval.order.reason,
+        says=(*means, *_comes_to(approval.order, ring, now), until),
         button=button,
         objection=viewer.objection(approval),
         may_withdraw=viewer.may_withdraw(approval),

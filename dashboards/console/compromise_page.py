@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from dashboards.console.times import age, utc, words
+from dashboards.console.times import utc, words
 from keyvault import commands
 from keyvault.blast_radius import Accepts, BlastRadius, Exposure
 from keyvault.blast_radius_words import summary
@@ -31,11 +31,17 @@ _ACCEPTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class PartyLine:
-    """A relying party: whether it may accept the key's tokens, why, what else it does, and what to do, best first."""
+    """A relying party: whether it may accept the key's tokens, why, what else it does, and what to do, best first.
+
+    Attributes:
+        accepts: for how long, in words; None if it is known until when.
+        until: that time, in epoch milliseconds.
+    """
 
     name: str
     contact: str | None
-    accepts: str
+    accepts: str | None
+    until: int | None
     bad: bool
     because: str
     refuses: str
@@ -105,7 +111,7 @@ class CompromisePage:
             affected=summary(found),
             clients=shown,
             more_clients=usage.signatures - usage.without_client - sum(count for _, count in shown) if usage and shown else 0,
-            parties=tuple(_line(one, now) for one in found.exposures),
+            parties=tuple(_line(one) for one in found.exposures),
             expects=key.state.value if possible and may_report else None,
             may_report=may_report,
             reason=reason,
@@ -158,12 +164,12 @@ def _after(ring: Ring, key: Key, now: int, *, waits: bool) -> tuple[str, ...]:
     )
 
 
-def _line(one: Exposure, now: int) -> PartyLine:
-    accepts = _ACCEPTS.get(one.accepts) or (f"until {utc(one.until)} ({age(one.until, now)})" if one.until is not None else "")
+def _line(one: Exposure) -> PartyLine:
     return PartyLine(
         name=one.relying_party.name,
         contact=one.relying_party.contact,
-        accepts=accepts,
+        accepts=_ACCEPTS.get(one.accepts),
+        until=one.until if one.accepts not in _ACCEPTS else None,
         bad=one.accepts in {Accepts.UNTIL_RESTARTED, Accepts.UNKNOWN},
         because=one.because,
         refuses=one.refuses if one.refuses_for != 0 else "",

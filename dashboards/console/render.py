@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dashboards.console import assets, frame, platform_frame, text, times
 from dashboards.console.frame import Frame
+from dashboards.console.told import told
 
 
 class Page(Protocol):
@@ -35,7 +36,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"isolated": text.isolated, "visible": text.visible, "utc": times.utc, "age": times.age, "stamp": times.stamp}
+    environment.filters |= {
+        "isolated": text.isolated,
+        "visible": text.visible,
+        "told": told,
+        "utc": times.utc,
+        "age": times.age,
+        "stamp": times.stamp,
+    }
     environment.globals |= {
         "asset": assets.url,
         "log_path": frame.log_path,

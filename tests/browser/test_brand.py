@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import uuid
 
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 from tests.browser.console import Console
 from tests.services.pictures import png
 
-LOGO = {"name": "logo.png", "mimeType": "image/png", "buffer": png(112, 56)}
+LOGO = FilePayload(name="logo.png", mimeType="image/png", buffer=png(112, 56))
 
 
 def test_a_brand_is_previewed_set_and_seen_before_anybody_signs_in(console: Console) -> None:

@@ -219,11 +219,12 @@ def test_no_other_place_is(target: str) -> None:
     assert local(target) == HOME
 
 
-@pytest.mark.parametrize("event_id", ["a/b", "..", "a/../b", "?#%", "é\u202e"])
+@pytest.mark.parametrize("event_id", ["a/b", "..", "a/../b", "?#%", "é\u202e", "a\nb"])
 def test_the_path_of_an_event_survives_a_browser(event_id: str) -> None:
     path = urlsplit(event_path("acme", event_id)).path
     assert not {".", ".."} & set(path.split("/"))
     assert path.isascii()
+    assert "%0A" not in path
 
 
 def test_empty_parameters_are_left_out_of_links() -> None:

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric import ec
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from keyvault.algorithms import Algorithm
+from keyvault.jwk import PublicJwk
 from services.cli import app
 from tests.engines import embedded
 from tests.platforms import REALM_IDS
@@ -231,6 +234,17 @@ async def test_a_reason_that_another_wrote_is_printed_harmlessly(here: Service) 
     assert "admin" in shown
     assert harmless(shown)
     assert not any(line.startswith("2026-11-23T10:00:00.000Z") for line in shown.splitlines()), "a line of its own"
+
+
+async def test_a_kid_that_another_chose_is_printed_harmlessly(here: Service) -> None:
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    jwk = PublicJwk.from_public_key(public, Algorithm.ES256, "=1+1<script>\u0645" + "W" * 200).to_dict()
+    body = {"jwks": {"keys": [jwk, {**jwk, "kid": HOSTILE}]}, "publish_until": "now+1d"}
+    skipped = await here.post("/v1/tenants/tyrell/keys/import", body)
+    assert skipped.json()["skipped"][0]["kid"] == HOSTILE, "a kid that can't be printed is none"
+    listed = await ran(here, "keys", "list", "tyrell")
+    assert jwk["kid"] in listed
+    assert harmless(listed)
 
 
 async def test_a_policy_is_shown_and_changed_with_whom_it_may_break(here: Service, tmp_path: Path) -> None:

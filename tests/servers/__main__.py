@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.servers import cache, kafka, kept, openbao, opensearch, prometheus
+from tests.servers import cache, chromium, kafka, kept, openbao, opensearch, prometheus
 from tests.servers.kafka import Kafka
 from tests.servers.openbao import OpenBao
 from tests.servers.opensearch import OpenSearch
@@ -22,7 +22,13 @@ _console = Console(stderr=True, highlight=False)
 def fetch() -> int:
     """Fetches what is missing; the exit code is 1 in CI if something can't be had."""
     failed = False
-    servers = {"Kafka": kafka.fetch, "OpenSearch": opensearch.fetch, "OpenBao": openbao.fetch, "Prometheus": prometheus.fetch}
+    servers = {
+        "Kafka": kafka.fetch,
+        "OpenSearch": opensearch.fetch,
+        "OpenBao": openbao.fetch,
+        "Prometheus": prometheus.fetch,
+        "Chromium": chromium.fetch,
+    }
     for name, get in servers.items():
         with _console.status(f"{name} for the tests (the first time takes minutes) …"):
             try:

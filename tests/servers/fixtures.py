@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import pytest
 from pytest_socket import enable_socket
 
 from tests.servers import cache, kept
+from tests.servers import chromium as chromium_program
 from tests.servers.kafka import Kafka
 from tests.servers.openbao import OpenBao
 from tests.servers.opensearch import OpenSearch
 
 T = TypeVar("T")
-FIXTURES: Final = ("kafka", "opensearch", "openbao")
+FIXTURES: Final = ("kafka", "opensearch", "openbao", "chromium")
 MISSING: dict[str, str] = {}
 """The servers that tests asked for in vain, and why; told in one loud line at the end."""
 
@@ -40,6 +42,12 @@ def openbao() -> Iterator[OpenBao | kept.Kept]:
     """A running OpenBao, unsealed, shared: take a mount of your own."""
     with _shared("openbao", OpenBao) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The program of a Chromium, for `tests/browser`."""
+    return made(chromium_program.fetch, "chromium")
 
 
 def made(make: Callable[[], T], name: str = "a server") -> T:

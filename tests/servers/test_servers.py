@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers import kept
+from tests.servers import cache, chromium, kept
 from tests.servers.kafka import Kafka
 from tests.servers.openbao import OpenBao
 from tests.servers.opensearch import OpenSearch
@@ -84,6 +85,18 @@ def test_a_server_keeps_its_data_over_a_kill(openbao: OpenBao) -> None:
         directory = own.directory
     assert not directory.exists()
     assert isinstance(own, Server)
+
+
+def test_a_program_that_only_says_how_to_get_a_browser_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    for program, code in (("chromium", 1), ("chromium-browser", 0)):
+        (tmp_path / program).write_text(f"#!/bin/sh\necho install the snap\nexit {code}\n")
+        (tmp_path / program).chmod(0o755)
+    assert chromium.fetch() == tmp_path / "chromium-browser"
+    (tmp_path / "chromium-browser").unlink()
+    with pytest.raises(cache.Missing, match="apt-get install chromium"):
+        chromium.fetch()
 
 
 def _lives(pid: int) -> bool:

@@ -124,7 +124,7 @@ async def test_a_change_of_the_policy_says_what_it_changes(here: Site) -> None:
     answer = await here.client(await token(here, "ada")).put(f"{KEYS}/policy", json={"dual_control": ["force"], "rotation_period": "P30D"})
     assert answer.status_code == 202
     grace = await person(here, "grace")
-    assert "It changes rotation_period from P90D to P30D; dual_control from compromise, force to force." in grace.page.text
+    assert "It changes rotation_period from 90 days to 30 days; dual_control from compromise, force to force." in grace.page.text
     page = (await grace.press(path(answer.json()), csrf=grace.hidden("csrf"))).text
     assert "Approved: the policy has changed." in page
     assert "force; approved within 1 hour" in page

@@ -44,5 +44,8 @@ for (const form of document.querySelectorAll('form[method="post"]')) {
     form.dataset.sent = "yes";
   });
 }
-// Coming back with the browser's button shows the page as it was left.
-window.addEventListener("pageshow", () => document.querySelectorAll("form").forEach((form) => delete form.dataset.sent));
+
+// A browser may keep a page alive that one has left, whatever its headers say, and show it again as it was: also when the session is over by
+// then, or somebody else's. So it is kept unseen, and asked for again when it comes back.
+window.addEventListener("pagehide", (event) => (document.documentElement.hidden = event.persisted));
+window.addEventListener("pageshow", (event) => event.persisted && location.reload());
