@@ -57,9 +57,9 @@ bench: .venv/stamp ## Measure, each against a peer in the same run
 
 lock: ## Lock the dependencies anew
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --group dev pyproject.toml --output-file requirements/dev.txt
+		--no-strip-extras --no-emit-index-url --no-emit-find-links --group dev pyproject.toml --output-file requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --constraint requirements/dev.txt pyproject.toml --output-file requirements/run.txt
+		--no-strip-extras --no-emit-index-url --no-emit-find-links --constraint requirements/dev.txt pyproject.toml --output-file requirements/run.txt
 
 clean: ## Remove the environment, caches and the data of `make run`
 	rm -rf .venv .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis data
