@@ -27,7 +27,7 @@ run: export TENANTRY_SAMPLE ?= 1
 run: .venv/stamp ## Run the service on http://127.0.0.1:8080 with sample data
 	@exec $(BIN)/tenantry serve
 
-test: .venv/stamp ## Run all tests
+test: .venv/stamp ## Run the tests, without their long forms
 	@$(BIN)/python -m tests.servers fetch
 	$(BIN)/pytest $(TWO) --cov --cov-report= -m "not long"
 	ENGINES=real $(BIN)/pytest $(TWO) -m "not long" tests/services/test_events.py tests/services/test_keys.py tests/e2e/test_recorded_events.py
