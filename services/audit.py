@@ -25,9 +25,10 @@ _SECRET_DATA: Final = frozenset({"hash", "jwk", "image"})
 _NO_NEWS: Final = frozenset({"notice_claimed"})
 """What the nodes say to each other."""
 
+_OF_ALL: Final = frozenset({"sources_declared", "domains_declared"})
 _CATEGORIES: Final = (
     *((prefix, "iam") for prefix in ("token_", "tenant_")),
-    *((prefix, "configuration") for prefix in ("key_", "policy_", "relying_party_", "notice_", "approval_", "brand_")),
+    *((prefix, "configuration") for prefix in ("key_", "policy_", "relying_party_", "notice_", "approval_", "brand_", "domains_")),
 )
 _FAILURES: Final = frozenset({"notice_failed", "notice_abandoned"})
 
@@ -71,8 +72,8 @@ class AuditProcessor(Processor):
         outputs: list[NewRecord] = []
         for record in batch.records:
             event = msgspec.json.decode(record.value, type=ControlEvent)
-            # The sources of all tenants are one aggregate, so each event of it names its tenant.
-            tenant = event.data.get("owner") if event.type == "sources_declared" else record.key
+            # The sources of all tenants are one aggregate, and so are the domains, so each event of them names its tenant.
+            tenant = event.data.get("owner") if event.type in _OF_ALL else record.key
             if tenant is not None and not tenant.startswith("@") and event.type not in _NO_NEWS:
                 outputs += segments(TenantScope(tenant), [_from_control(record, event, tenant)])
         return outputs

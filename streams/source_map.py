@@ -35,7 +35,9 @@ class SourceMap:
         """From now on these are the owner's sources, and no others."""
         for declaration in self._declared.pop(owner, ()):
             for selector in declaration.selectors:
-                self._owners.pop((declaration.provider, selector), None)
+                # The next owner's declaration may be folded before this one's deletion, which is in another partition.
+                if self._owners.get((declaration.provider, selector), ("",))[0] == owner:
+                    del self._owners[declaration.provider, selector]
         kept = tuple(declarations)
         if kept:
             self._declared[owner] = kept

@@ -118,12 +118,13 @@ async def signed_in() -> Response:
 
 
 @router.post(SIGN_OUT)
-async def sign_out(request: Request, who: TheVisitor) -> Response:
+async def sign_out(request: Request, running: ThePlatform, who: TheVisitor) -> Response:
     """Ends the session."""
     await form_of(request, who.session)
     sessions(request).end(request.cookies[cookie(request)])
     response = to(HOME)
-    response.delete_cookie(cookie(request), path=HOME)
+    secure = running.settings.issuer_base.startswith("https:")  # else a browser refuses to change a cookie called `__Secure-`
+    response.delete_cookie(cookie(request), path=HOME, secure=secure, httponly=True, samesite="strict")
     return response
 
 

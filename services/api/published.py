@@ -39,7 +39,8 @@ _PREFLIGHT: Final = [
 class PublishedFirst:
     """Answers the public documents of tenants itself, and hands everything else to the application behind it.
 
-    Under a tenant's own domain the same documents are there without `/t/TENANT`, and no other tenant's are.
+    Under a tenant's own domain the same documents are there without `/t/TENANT`, and nothing else is: whoever has the domain's name could
+    lead it elsewhere, so no session of the console may begin there, and no token be sent there but for the tenant's own past.
     """
 
     def __init__(self, application: Asgi, publication: Publication, now: Callable[[], int]) -> None:
@@ -53,12 +54,12 @@ class PublishedFirst:
         """Serves one request."""
         path: str = scope.get("path", "")
         if scope["type"] == "http" and (owner := self._publication.owner(_host(scope))) is not None:
-            if (whose := _WHOSE.fullmatch(path)) is not None and whose["tenant"] != owner:
-                await self._nothing(b"tenant", send)
-                return
             if _PATH.fullmatch(own := f"/t/{owner}{path}") is not None:
                 path = own
                 scope = {**scope, "path": path, "raw_path": path.encode()}
+            elif (whose := _WHOSE.fullmatch(path)) is None or whose["tenant"] != owner:
+                await self._nothing(b"document under this domain", send)
+                return
         # With `at=` it is a question about the past, which needs a token; whatever else stands there is somebody's cache buster.
         if not path.startswith(("/t/", "/.well-known/")) or scope["type"] != "http" or _AT.search(scope["query_string"]):
             await self._application(scope, receive, send)

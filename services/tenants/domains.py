@@ -49,7 +49,8 @@ class Domains(Projection):
 
     def _set(self, tenant: str, domains: tuple[str, ...]) -> None:
         for domain in self._domains.pop(tenant, ()):
-            del self._owners[domain]
+            if self._owners.get(domain) == tenant:  # the next owner's declaration may be folded before this one's deletion
+                del self._owners[domain]
         if domains:
             self._domains[tenant] = domains
             self._owners.update(dict.fromkeys(domains, tenant))

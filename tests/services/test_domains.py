@@ -9,7 +9,8 @@ import pytest
 
 from services.api.app import application
 from services.errors import Invalid
-from services.tenants.domains import declare_domains
+from services.tenants.domains import DOMAINS, Domains, declare_domains
+from streams.control_log import ControlEvent
 from streams.event import iso
 from tests.platforms import Site, site
 
@@ -63,6 +64,13 @@ async def test_another_tenants_documents_are_not_there(two: Site, path: str) -> 
 
 
 @pytest.mark.parametrize(
+    "path", ["/", "/console", "/console/acme", "/v1/tenants", "/v1/tenants/acme/keys", "/docs", "/metrics", "/t/acme/x", "/healthz"]
+)
+async def test_nothing_else_is_there(two: Site, path: str) -> None:
+    assert (await ask(two, OWN, path, Authorization=two.operator.headers["authorization"])).status_code == 404
+
+
+@pytest.mark.parametrize(
     "host", ["tenantry.example", "evil.example", "acme.example", f"x.{OWN}", f"{OWN}.evil.example", "", "[::1]:80", "\xff"]
 )
 async def test_a_host_that_is_nobodys_domain_means_nothing(two: Site, host: str) -> None:
@@ -91,6 +99,34 @@ async def test_a_domain_has_one_owner_and_is_free_again_afterwards(two: Site) ->
     assert (await ask(two, OWN, "/jwks.json")).content == (await ask(two, OTHER, "/jwks.json")).content
     assert (await two.operator.delete("/v1/tenants/globex")).status_code == 204
     assert (await declare(two, "acme", OWN)).status_code == 200
+
+
+def test_the_aggregates_may_be_folded_in_any_order() -> None:
+    """They are in different partitions of Kafka: what was said later of one may be read before what was said of another."""
+
+    def event(kind: str, **data: Any) -> ControlEvent:
+        return ControlEvent(type=kind, at=1, by="ops", data=data)
+
+    all_of_them = [
+        event("domains_declared", owner="acme", domains=[OWN]),
+        event("domains_declared", owner="globex", domains=[OWN, OTHER]),
+        event("domains_declared", owner="globex", domains=[OWN]),
+    ]
+    for place in range(4):
+        domains = Domains()
+        for number in range(4):
+            if number == place:
+                domains.apply("acme", event("tenant_deleted"))
+            if number < 3:
+                domains.apply(DOMAINS, all_of_them[number])
+        assert (domains.of("acme"), domains.of("globex")) == ((), (OWN,)), place
+        assert (domains.owner(OWN.encode()), domains.owner(OTHER.encode())) == ("globex", None), place
+
+
+async def test_a_tenants_log_has_its_domains(two: Site) -> None:
+    await two.settled()
+    found = (await two.operator.get("/v1/tenants/acme/events", params={"q": "event.action:domains_declared"})).json()["events"]
+    assert [(one["event.category"], one["idp"]["domains"]) for one in found] == [("configuration", [OWN])]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,15 @@ def sources() -> SourceMap:
     return found
 
 
+def test_what_has_another_owner_by_now_stays_that_ones(sources: SourceMap) -> None:
+    """The end of the owner before may be folded afterwards: it is in another partition."""
+    sources.apply("other", [ACME])
+    sources.apply("acme", [])
+    assert sources.resolve("keycloak", said("1")) == "other"
+    with pytest.raises(SourceTaken):
+        sources.check_free("third", [ACME])
+
+
 @pytest.mark.parametrize(
     ("selectors", "tenant"),
     [
