@@ -40,7 +40,7 @@ def ingest(
     wait_for_it: Annotated[bool, typer.Option("--wait", help="Return when all of it can be found, and say what became of it.")] = False,
     json: Json = False,
 ) -> None:
-    """Appends events to the log, one a line. Doing it again is safe: an event is indexed once.
+    """Appends events to the log, one a line. Doing it again is safe: an event with an id of its own is indexed once.
 
     It writes to the event log of the settings itself, whether a service is running on it or not. With --wait and no service, it also routes
     and indexes.
