@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import ClassVar, Final
+
+import msgspec
 
 from dashboards.console.times import utc, words
 from keyvault import commands
@@ -56,7 +59,7 @@ class CompromisePage:
         says: what the report would do, in paragraphs; why it can't be made; empty once it was made.
         affected: who is affected, in paragraphs.
         clients: how many tokens were signed for each client, most first; None where that is not known now.
-        expects: what the form was made for; None when there is nothing to report, or it is not this visitor's to do.
+        expects: names what the form was made for, see `expected`; None when there is nothing to report, or it is not this visitor's to do.
         reason: as it was typed, if it has to be typed again.
         notice: what has just been done.
         trouble: why it was not done.
@@ -112,12 +115,19 @@ class CompromisePage:
             clients=shown,
             more_clients=usage.signatures - usage.without_client - sum(count for _, count in shown) if usage and shown else 0,
             parties=tuple(_line(one) for one in found.exposures),
-            expects=key.state.value if possible and may_report else None,
+            expects=expected(ring, key.kid) if possible and may_report else None,
             may_report=may_report,
             reason=reason,
             notice=notice,
             trouble=trouble,
         )
+
+
+def expected(ring: Ring, kid: str) -> str:
+    """Names all that decides what a report does and to whom, but for the time and what the key has signed, which always go on."""
+    standby = ring.standby
+    named = (kid, ring.find(kid).state, standby.kid if standby is not None else "", ring.policy, ring.relying_parties)
+    return hashlib.sha256(msgspec.json.encode(named)).hexdigest()[:32]
 
 
 def reported(ring: Ring, kid: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from services.api.brand_frame import logo_file, shown, stylesheet
 from services.api.console_edge import ConsoleRoute, TheVisitor, page_of, to
 from services.api.edge import ThePlatform
 from services.api.uploads import uploaded
-from services.errors import Invalid, NotFound
+from services.errors import Conflict, Invalid, NotFound
 from services.platform import Platform
 from services.tenants.brand import Brand, checked, put
 from services.tenants.image import MAX_BYTES, check_image
@@ -53,15 +53,16 @@ async def change(tenant: str, request: Request, running: ThePlatform, who: TheVi
     try:
         logo = check_image(sent) if (sent := parts.get("logo")) else None if parts.get("remove_logo") else before.logo
         brand = checked(name=name, accent=accent, accent_dark=accent_dark, header=header, logo=logo)
-    except Invalid as error:
+        if parts.get("do") == b"preview":
+            notice = ("This is a preview: nothing was changed yet." + (" Choose the logo again before you save." if sent else ""),)
+            page = replace(_page(running, tenant, brand), has_logo=before.logo is not None, unsaved=brand != before, notice=notice)
+            return page_of(request, page, who, tenant)
+        await put(running.control, running.tenants, running.brands, scope, brand, who.principal, running.now())
+    except (Invalid, Conflict) as error:
         typed = replace(_page(running, tenant, before), name=name, accent=accent, accent_dark=accent_dark, header=header)
         page = replace(typed, previews=(), trouble=f"Nothing was changed. {error}")
-        return page_of(request, page, who, tenant, status=HTTPStatus.BAD_REQUEST)
-    if parts.get("do") == b"preview":
-        notice = ("This is a preview: nothing was changed yet." + (" Choose the logo again before you save." if sent else ""),)
-        page = replace(_page(running, tenant, brand), has_logo=before.logo is not None, unsaved=brand != before, notice=notice)
-        return page_of(request, page, who, tenant)
-    await put(running.control, running.tenants, running.brands, scope, brand, who.principal, running.now())
+        status = HTTPStatus.CONFLICT if isinstance(error, Conflict) else HTTPStatus.BAD_REQUEST
+        return page_of(request, page, who, tenant, status=status)
     who.session.notice = ("Saved: this tenant's pages look like this from now on.",)
     return to(brand_path(tenant))
 

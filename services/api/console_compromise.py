@@ -7,7 +7,7 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from dashboards.console.compromise_page import CompromisePage, reported
+from dashboards.console.compromise_page import CompromisePage, expected, reported
 from dashboards.console.frame import HOME, compromise_path
 from keyvault.errors import KeyVaultError
 from keyvault.plan import Outcome
@@ -30,13 +30,16 @@ async def look(tenant: str, kid: str, request: Request, who: TheVisitor) -> Resp
 
 @router.post(_PATH)
 async def report(tenant: str, kid: str, request: Request, running: ThePlatform, who: TheVisitor) -> Response:
-    """Does what the page said that it would do, or nothing, if the key is something else by now."""
+    """Does what the page said that it would do, or nothing, if that is something else by now."""
     form = await form_of(request, who.session)
     scope = who.principal.enter(tenant, Scope.KEYS_REVOKE, running.tenants.exists)
     reason = form.get("reason", "")
-    key = running.rings.of(tenant).find(kid)
-    if key.compromised_at is None and form.get("expects") != key.state.value:
-        trouble = "The key's state has changed since this page was loaded, so nothing was done. What a report would do now stands below."
+    ring = running.rings.of(tenant)
+    if ring.find(kid).compromised_at is None and form.get("expects") != expected(ring, kid):
+        trouble = (
+            "The keys, the policy or the relying parties have changed since this page was loaded, so nothing was done. "
+            "What a report would do now stands below."
+        )
         return await _page(request, who, tenant, kid, reason=reason, trouble=trouble, status=HTTPStatus.CONFLICT)
     try:
         done = await running.custodian.compromise(scope, kid, reason=reason, by=who.principal.id, command=None)

@@ -112,7 +112,7 @@ async def _history(running: Platform, scope: TenantScope, who: Principal, *, lim
     try:
         async with asyncio.timeout(_SECONDS):
             page = await running.search.page(
-                scope, Question(HISTORY_QUERY), now=running.now(), sort="newest", limit=limit, after=after or None
+                scope, Question(HISTORY_QUERY), now=running.now(), sort="newest", limit=limit, after=after or None, whose="key history"
             )
     except CursorError:
         raise

@@ -15,7 +15,7 @@ from services.api.console_edge import ConsoleRoute, TheVisitor, Visitor, form_of
 from services.api.console_forms import party_from
 from services.api.edge import ThePlatform, platform
 from services.api.problems import problem
-from services.errors import Conflict, Refused
+from services.errors import Refused
 from services.keys import relying_parties as commands
 from services.outbound.target import origin
 
@@ -37,9 +37,7 @@ async def register(tenant: str, request: Request, running: ThePlatform, who: The
     form = PartyForm.read(sent)
     try:
         party = party_from(form, form.id)
-        if any(other.id == party.id for other in running.rings.of(tenant).relying_parties):
-            raise Conflict(f"there is a relying party {party.id!r} already; choose another id, or change that one on its own page")
-        await commands.register(running.control, running.rings, scope, party, who.principal.id, running.now())
+        await commands.register(running.control, running.rings, scope, party, who.principal.id, running.now(), before=None)
     except Refused as error:
         found = problem(error)
         assert found is not None, "what is refused is a problem"

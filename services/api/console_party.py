@@ -20,7 +20,7 @@ from services.api.console_forms import check_from, party_from
 from services.api.edge import ThePlatform, platform
 from services.api.problems import problem
 from services.api.relying_parties import caching_of, jwks_uri
-from services.errors import Invalid, Refused
+from services.errors import Conflict, Invalid, Refused
 from services.keys import relying_parties as commands
 from services.notices.notice import Notice, NoticeState
 from services.outbound.target import origin
@@ -65,7 +65,9 @@ async def change(tenant: str, rp: str, request: Request, running: ThePlatform, w
         return _page(request, who, tenant, rp, trouble=_CHANGED, status=HTTPStatus.CONFLICT)
     try:
         party = party_from(form, rp, before)
-        await commands.register(running.control, running.rings, scope, party, who.principal.id, running.now())
+        await commands.register(running.control, running.rings, scope, party, who.principal.id, running.now(), before=before)
+    except Conflict:
+        return _page(request, who, tenant, rp, trouble=_CHANGED, status=HTTPStatus.CONFLICT)
     except Refused as error:
         found = problem(error)
         assert found is not None, "what is refused is a problem"
@@ -82,7 +84,10 @@ async def remove(tenant: str, rp: str, request: Request, running: ThePlatform, w
     before = commands.find(running.rings.of(tenant), rp)
     if sent.get("expects") != fingerprint(before):
         return _page(request, who, tenant, rp, trouble=_CHANGED, status=HTTPStatus.CONFLICT)
-    await commands.remove(running.control, running.rings, scope, rp, who.principal.id, running.now())
+    try:
+        await commands.remove(running.control, running.rings, scope, rp, who.principal.id, running.now(), before=before)
+    except Conflict:
+        return _page(request, who, tenant, rp, trouble=_CHANGED, status=HTTPStatus.CONFLICT)
     who.session.notice = (f"Removed: no rotation waits for {before.name} any more.",)
     return to(parties_path(tenant))
 

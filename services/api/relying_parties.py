@@ -92,7 +92,7 @@ async def put_party(
 ) -> dict[str, Any]:
     """From then on rotations wait for it, as far as the policy's `readiness_limit` allows."""
     party = party_of(rp, body)
-    if await commands.register(running.control, running.rings, scope, party, by.id, running.now()):
+    if await commands.register(running.control, running.rings, scope, party, by.id, running.now(), before=commands.Seen.WHATEVER):
         response.status_code = HTTPStatus.CREATED
     return _answer(running, scope, party, by)
 
@@ -100,7 +100,7 @@ async def put_party(
 @router.delete(_PATH + "/{rp}", status_code=HTTPStatus.NO_CONTENT, summary="Removes a relying party")
 async def delete_party(rp: str, scope: _Admin, running: ThePlatform, by: ThePrincipal) -> None:
     """Its own URL answers 404, and no rotation waits for it."""
-    await commands.remove(running.control, running.rings, scope, rp, by.id, running.now())
+    await commands.remove(running.control, running.rings, scope, rp, by.id, running.now(), before=commands.Seen.WHATEVER)
 
 
 @router.post(_PATH + "/{rp}/check", summary="Says whether a relying party survives a rotation and an emergency")

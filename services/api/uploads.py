@@ -58,5 +58,8 @@ def parts_of(content_type: str, body: bytes) -> dict[str, bytes]:
 def _parameter(header: str, name: str) -> str:
     message = Message()
     message["X-Header"] = header.replace("\r", " ").replace("\n", " ")
-    value = message.get_param(name, "", header="X-Header")
+    try:
+        value = message.get_param(name, "", header="X-Header")
+    except ValueError:  # the number of a part (RFC 2231) with thousands of digits, which Python takes for no number
+        raise Invalid("this is no form of the console with a file") from None
     return value if isinstance(value, str) else ""

@@ -72,14 +72,20 @@ class Search:
         self._visible: dict[str, int] = {}
         self._refreshing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def page(self, scope: TenantScope, question: Question, *, now: int, sort: Sort, limit: int, after: str | None) -> Page:
+    async def page(
+        self, scope: TenantScope, question: Question, *, now: int, sort: Sort, limit: int, after: str | None, whose: str = ""
+    ) -> Page:
         """At most `limit` events by time.
+
+        `whose` names a list with cursors of its own, for one whose first page is not audited: going on is not audited anywhere, so
+        such a cursor must not go on in a search that is.
 
         Raises:
             QueryError: the question is not right.
             CursorError: `after` is no cursor of this search.
         """
-        seal = Seal(self._cursor_key, scope, (question.q, question.since, question.until, sort))
+        search = (question.q, question.since, question.until, sort)
+        seal = Seal(self._cursor_key, scope, (whose, *search) if whose else search)
         cursor = seal.unseal(after) if after else None
         if cursor is not None:
             now = cursor.now

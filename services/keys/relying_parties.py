@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from enum import Enum
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from keyvault.caching import LIBRARIES
@@ -12,7 +13,7 @@ from keyvault.durations import DAY
 from keyvault.events import RelyingPartyRegistered, RelyingPartyRemoved
 from keyvault.relying_party import RelyingParty
 from keyvault.ring import Ring
-from services.errors import Invalid, NotFound
+from services.errors import Conflict, Invalid, NotFound
 from services.keys.rings import Rings, control_event
 from streams.control_log import ControlEvent, ControlLog
 from streams.scope import TenantScope
@@ -24,11 +25,25 @@ _ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _LONGEST_MS: Final = 3650 * DAY
 
 
-async def register(control: ControlLog, rings: Rings, scope: TenantScope, party: RelyingParty, by: str, now: int) -> bool:
+class Seen(Enum):
+    """What is not a relying party, and not none, as that which somebody has seen before a change."""
+
+    WHATEVER = "whatever"
+    """The change is to be made whatever is there."""
+
+
+Before = RelyingParty | Literal[Seen.WHATEVER] | None
+"""What somebody has seen who makes a change: None if there was none. If it is another one by then, nothing is changed."""
+
+
+async def register(
+    control: ControlLog, rings: Rings, scope: TenantScope, party: RelyingParty, by: str, now: int, *, before: Before
+) -> bool:
     """Registers the relying party, or makes it be like this; True if it is new. Doing it again changes nothing.
 
     Raises:
         Invalid: something about it is wrong, or there are too many.
+        Conflict: it is not what it was `before`.
     """
     _check(party)
     created = False
@@ -38,6 +53,7 @@ async def register(control: ControlLog, rings: Rings, scope: TenantScope, party:
         ring = rings.of(scope.tenant)
         found = _find(ring, party.id)
         created = found is None
+        _check_seen(party.id, found, before)
         if found == party:
             return []
         if created and len(ring.relying_parties) >= MOST:
@@ -49,16 +65,17 @@ async def register(control: ControlLog, rings: Rings, scope: TenantScope, party:
     return created
 
 
-async def remove(control: ControlLog, rings: Rings, scope: TenantScope, name: str, by: str, now: int) -> None:
+async def remove(control: ControlLog, rings: Rings, scope: TenantScope, name: str, by: str, now: int, *, before: Before) -> None:
     """Forgets the relying party: its URL answers 404, and no rotation waits for it.
 
     Raises:
         NotFound: there is none with this id.
+        Conflict: it is not what it was `before`.
     """
 
     async def decide() -> Sequence[ControlEvent]:
         ring = rings.of(scope.tenant)
-        find(ring, name)
+        _check_seen(name, find(ring, name), before)
         return [control_event(RelyingPartyRemoved(at=max(now, ring.changed_at), id=name), by, None)]
 
     await control.commit(scope.tenant, decide)
@@ -78,6 +95,15 @@ def find(ring: Ring, name: str) -> RelyingParty:
 
 def _find(ring: Ring, name: str) -> RelyingParty | None:
     return next((party for party in ring.relying_parties if party.id == name), None)
+
+
+def _check_seen(name: str, found: RelyingParty | None, before: Before) -> None:
+    # Where the log is decided on, not before: what a node knew when the request came may be old.
+    if before is Seen.WHATEVER or found == before:
+        return
+    if before is None:
+        raise Conflict(f"there is a relying party {name!r} already; choose another id, or change that one on its own page")
+    raise Conflict(f"relying party {name!r} has been changed or removed meanwhile, so nothing was done; look at it again")
 
 
 def _check(party: RelyingParty) -> None:

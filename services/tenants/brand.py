@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from dashboards.console.brand_colours import BrandColours, Unreadable
 from dashboards.console.colours import Colour
+from keyvault.durations import DAY
 from services.access.principal import Principal
-from services.errors import Invalid, NotFound
+from services.errors import Conflict, Invalid, NotFound
 from services.tenants.image import Image, check_image
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlEvent, ControlLog, Projection
+from streams.event import iso
 from streams.scope import TenantScope
 
 MAX_NAME: Final = 60
+LOGOS_A_DAY: Final = 20
+"""New logos of a tenant within 24 hours. Each stays in the control log for ever, which every node reads when it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class Brands(Projection):
 
     def __init__(self) -> None:
         self._brands: dict[str, Brand] = {}
+        self._logos_at: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=LOGOS_A_DAY))
 
     def apply(self, key: str, event: ControlEvent) -> None:
         """Folds `brand_changed` (name and colours, all of them), `brand_logo_set`, `brand_logo_removed` and `tenant_deleted`."""
@@ -62,14 +68,21 @@ class Brands(Projection):
         elif event.type == "brand_logo_set":
             logo = Image(data["media_type"], data["width"], data["height"], base64.b64decode(data["image"]))
             self._brands[key] = replace(found, logo=logo)
+            self._logos_at[key].append(event.at)
         elif event.type == "brand_logo_removed":
             self._brands[key] = replace(found, logo=None)
         elif event.type == "tenant_deleted":
             self._brands.pop(key, None)
+            self._logos_at.pop(key, None)
 
     def of(self, tenant: str) -> Brand:
         """The tenant's brand; an empty one if it has none."""
         return self._brands.get(tenant, _NONE)
+
+    def next_logo_at(self, tenant: str) -> int:
+        """From when on the tenant may have a new logo, in epoch milliseconds."""
+        last = self._logos_at.get(tenant, ())
+        return min(last) + DAY if len(last) == LOGOS_A_DAY else 0
 
 
 _NONE: Final = Brand()
@@ -114,13 +127,17 @@ async def put(control: ControlLog, tenants: Tenants, brands: Brands, scope: Tena
 
     Raises:
         NotFound: the tenant was deleted meanwhile.
+        Conflict: it has had too many new logos within a day.
         LogUnavailable: nothing was changed.
     """
 
     async def decide() -> Sequence[ControlEvent]:
         if not tenants.exists(scope.tenant):
             raise NotFound(f"there is no tenant {scope.tenant!r} any more")
-        return _events(brands.of(scope.tenant), brand, by.id, now)
+        before, again = brands.of(scope.tenant), brands.next_logo_at(scope.tenant)
+        if brand.logo is not None and brand.logo != before.logo and now < again:
+            raise Conflict(f"logo: this tenant has had {LOGOS_A_DAY} new ones within a day; set the next one after {iso(again)}")
+        return _events(before, brand, by.id, now)
 
     await control.commit(scope.tenant, decide)
 

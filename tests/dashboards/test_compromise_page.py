@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.console.compromise_page import CompromisePage, reported
+from dashboards.console.compromise_page import CompromisePage, expected, reported
 from dashboards.console.frame import Frame
 from dashboards.console.render import render
 from keyvault import commands
@@ -33,7 +33,7 @@ def report(history: History, kid: str, *, away: bool = False) -> None:
 def test_the_key_that_signs_is_taken_over_by_two_others() -> None:
     history = settled()
     shown = page(history, kid_of(history, 1))
-    assert shown.expects == "active"
+    assert shown.expects == page(history, kid_of(history, 1), AT + HOUR).expects, "time goes on"
     assert shown.says[0].startswith("It leaves the JWKS at once")
     assert f"Key {kid_of(history, 2)} signs at once." in shown.says[1]
     assert "takes over 10 minutes later, at about 2027-01-16 08:10:00Z" in shown.says[2]
@@ -55,6 +55,20 @@ def test_what_takes_a_second_person_is_not_said_to_happen_at_once() -> None:
     assert "until it is given, the key stays in the JWKS" in shown.says[0]
     assert "It leaves the JWKS at once" not in str(shown.says)
     assert "takes over 10 minutes later." in shown.says[3]
+
+
+def test_a_form_is_made_for_the_keys_the_policy_and_the_relying_parties_that_were_shown() -> None:
+    history = settled()
+    kid = kid_of(history, 1)
+    made = [expected(history.ring, kid), expected(history.ring, kid_of(history, 2))]
+    for library in ("go-oidc", "jose"):
+        history.append([RelyingPartyRegistered(at=NOW, relying_party=RelyingParty(id="old", name="Old", library=library))])
+        made.append(expected(history.ring, kid))
+    history.carry_out(commands.change_policy(history.ring, with_policy(dual_control=(Guard.COMPROMISE,)), NOW))
+    made.append(expected(history.ring, kid))
+    report(history, kid_of(history, 2), away=True)
+    made.append(expected(history.ring, kid))
+    assert len(set(made)) == len(made)
 
 
 def test_without_a_standby_a_new_key_signs_at_once() -> None:

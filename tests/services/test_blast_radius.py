@@ -150,6 +150,21 @@ async def test_the_console_does_nothing_if_the_key_has_become_another_meanwhile(
     assert kid_of(acme) == standby.kid
 
 
+async def test_the_console_does_nothing_if_it_would_be_about_other_relying_parties_than_were_shown(acme: Site, team: Browser) -> None:
+    kid = kid_of(acme)
+    path = f"/console/acme/keys/compromise?kid={kid}"
+    await team.open(path)
+    form = {"csrf": team.hidden("csrf"), "expects": team.hidden("expects"), "reason": "it was on the laptop"}
+    await sign(acme, client_id="web")
+    assert (await acme.operator.put("/v1/tenants/acme/relying-parties/mail", json={"name": "Mail <1>"})).status_code == 201
+    answer = await team.press(path, **form)
+    assert (answer.status_code, "nothing was done" in answer.text, "Mail &lt;1&gt;" in answer.text) == (409, True, True)
+    assert kid_of(acme) == kid
+    await sign(acme, client_id="web")
+    await team.press(path, **(form | {"expects": team.hidden("expects")}))
+    assert kid_of(acme) != kid, "signing goes on, and is in nobody's way"
+
+
 async def test_the_console_wants_a_reason_the_scope_and_a_form_of_its_own(acme: Site, team: Browser) -> None:
     kid = kid_of(acme)
     path = f"/console/acme/keys/compromise?kid={kid}"

@@ -9,8 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from keyvault.durations import DAY
 from services.api.uploads import parts_of
 from services.errors import Invalid
+from services.tenants.brand import LOGOS_A_DAY, Brands
+from streams.control_log import ControlEvent
 from streams.event_log import CONTROL
 from tests.platforms import Site, site
 from tests.services.console_browser import Browser, operator_token, token_of
@@ -98,6 +101,43 @@ async def test_setting_it_again_writes_nothing_and_the_log_of_the_tenant_has_who
     assert all(event["user.id"].startswith("operator:") and event["event.category"] == "configuration" for event in events)
     told = next(event["idp"] for event in events if event["event.action"] == "brand_logo_set")
     assert told == {"media_type": "image/png", "width": 112, "height": 56, "bytes": len(LOGO)}
+
+
+def picture(number: int) -> str:
+    return base64.b64encode(png(number + 1, 1)).decode()
+
+
+async def test_a_tenant_can_not_fill_the_control_log_with_logos(here: Site) -> None:
+    for number in range(LOGOS_A_DAY):
+        assert (await brand(here, logo=picture(number))).status_code == 200
+    before = len(await here.records(CONTROL))
+    team = await here.token("acme", "tenant:admin")
+    for client in (team, here.operator):
+        answer = await client.put("/v1/tenants/acme/brand", json=BRAND | {"name": "New", "logo": picture(LOGOS_A_DAY)})
+        assert answer.status_code == 409
+        assert re.search(r"20 new ones within a day; set the next one after \d{4}-\d\d-\d\dT", answer.json()["detail"])
+    admin = Browser(here)
+    await admin.sign_in(await token_of(here, "acme", *ADMIN))
+    await admin.open("/console/acme/brand")
+    form = {"csrf": admin.hidden("csrf"), "name": "Typed", "do": "save"}
+    refused = await admin.client.post("/console/acme/brand", data=form, files={"logo": ("l.png", LOGO)})
+    assert (refused.status_code, "set the next one after" in refused.text, 'value="Typed"' in refused.text) == (409, True, True)
+    assert len(await here.records(CONTROL)) == before + 2, "the two tokens"
+    assert (await brand(here, name="New", logo=picture(LOGOS_A_DAY - 1))).status_code == 200, "the logo stays as it is"
+    assert (await brand(here, logo=None)).status_code == 200
+    assert (await brand(here, logo=picture(0))).status_code == 409
+    body = BRAND | {"logo": picture(LOGOS_A_DAY)}
+    assert (await here.operator.put("/v1/tenants/globex/brand", json=body)).status_code == 200, "each tenant by itself"
+
+
+def test_a_logo_counts_for_a_day() -> None:
+    brands = Brands()
+    about = {"media_type": "image/png", "width": 1, "height": 1, "image": picture(0)}
+    for number in range(LOGOS_A_DAY + 5):
+        assert (brands.next_logo_at("acme") == 0) is (number < LOGOS_A_DAY)
+        brands.apply("acme", ControlEvent(type="brand_logo_set", at=1000 + number, by="x", data=about))
+    assert brands.next_logo_at("acme") == 1005 + DAY, "the last ones count"
+    assert brands.next_logo_at("globex") == 0
 
 
 async def test_it_is_there_after_a_restart_and_gone_with_its_tenant(tmp_path: Path) -> None:
@@ -216,6 +256,15 @@ def test_parts_are_what_was_sent_to_the_byte() -> None:
     for kind, body in (("text/plain", b""), ("multipart/form-data; boundary=x", b""), ("multipart/form-data; boundary=x", b"--x\r\n\r\n")):
         with pytest.raises(Invalid):
             parts_of(kind, body)
+
+
+@pytest.mark.parametrize("broken", ["0" * 5000, "1" * 5000], ids=["zeros", "ones"])
+def test_a_number_that_is_none_is_refused_wherever_it_stands(broken: str) -> None:
+    with pytest.raises(Invalid):
+        parts_of(f"multipart/form-data; boundary*{broken}=x", b"")
+    head = f"Content-Disposition: form-data; name*{broken}=a".encode()
+    with pytest.raises(Invalid):
+        parts_of("multipart/form-data; boundary=x", b"--x\r\n" + head + b"\r\n\r\n1\r\n--x--\r\n")
 
 
 def files_of(page: str) -> tuple[str, str]:

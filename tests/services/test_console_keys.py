@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dashboards.console.key_history import HISTORY_QUERY
 from tests.platforms import Site, site
 from tests.servers.process import free_port
 from tests.services.console_browser import Browser, browser, operator_token
@@ -84,6 +85,23 @@ async def test_history_says_who_did_what_and_comes_page_by_page(here: Site) -> N
     assert "Tenantry itself" in page
     refused = await reader.open("/console/acme/keys/history", after="x")
     assert (reader.page.status_code, "does not belong" in refused) == (400, True)
+
+
+async def test_a_cursor_of_the_history_goes_on_in_no_search_whose_first_page_is_audited(here: Site) -> None:
+    for number in range(60):
+        await register(here, f"p{number:02}")
+    await here.settled()
+    reader = await browser(here, "acme", "keys:read")
+    page = await reader.open("/console/acme/keys/history")
+    older = re.search(r'rel="next" href="[^"]+after=([^"&]+)"', page)
+    assert older is not None
+    events, asked = "/v1/tenants/acme/events", {"q": HISTORY_QUERY, "sort": "newest", "limit": "50"}
+    answer = await here.operator.get(events, params={**asked, "after": older[1]})
+    assert (answer.status_code, answer.json()["type"].endswith("/invalid-cursor")) == (400, True)
+    cursor = (await here.operator.get(events, params=asked)).json()["next"]
+    assert (await here.operator.get(events, params={**asked, "after": cursor})).status_code == 200
+    await reader.open("/console/acme/keys/history", after=cursor)
+    assert reader.page.status_code == 400
 
 
 async def test_names_of_tokens_are_told_to_those_who_may_list_them(here: Site) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import httpx
 import pytest
 
+from streams.control_log import ControlEvent, Decide
 from tests.dashboards.hostile import HOSTILE, is_text
 from tests.platforms import Site
 from tests.services.console_browser import Browser, browser
@@ -120,6 +123,44 @@ async def test_a_change_of_what_one_has_not_seen_does_nothing(here: Site) -> Non
         answer = await team.press(path, **form)
         assert (answer.status_code, "nothing was done" in answer.text) == (409, True)
     assert (await known(here))["contact"] == "new@example.com"
+
+
+def meanwhile(here: Site, monkeypatch: pytest.MonkeyPatch, method: str, body: dict[str, str] | None) -> list[httpx.Response]:
+    """Has another node do this to the shop once ours has judged the next change by the ring that it has, just before it commits."""
+    real, done = here.platform.control.commit, list[httpx.Response]()
+
+    async def commit(key: str, decide: Decide) -> Sequence[ControlEvent]:
+        monkeypatch.setattr(here.platform.control, "commit", real)
+        done.append(await here.operator.request(method, f"{API}/shop", json=body))
+        return await real(key, decide)
+
+    monkeypatch.setattr(here.platform.control, "commit", commit)
+    return done
+
+
+async def test_a_webhook_that_another_node_replaces_meanwhile_does_not_come_back(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    team = await registered(here)
+    for number, path in enumerate((f"{PARTIES}/shop", f"{PARTIES}/shop/remove")):
+        form = {"csrf": team.hidden("csrf"), "expects": team.hidden("expects"), **SHOP, "webhook_choice": "keep"}
+        new = f"https://shop.example/new{number}"
+        done = meanwhile(here, monkeypatch, "PUT", {"name": "Shop", "webhook": new})
+        answer = await team.press(path, **form)
+        assert [one.status_code for one in done] == [200]
+        assert (answer.status_code, "nothing was done" in answer.text) == (409, True), path
+        assert (await known(here))["webhook"] == new
+
+
+async def test_what_another_node_removes_or_registers_meanwhile_stays_so(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    team = await registered(here)
+    form = {"csrf": team.hidden("csrf"), "expects": team.hidden("expects"), **SHOP, "webhook_choice": "keep"}
+    meanwhile(here, monkeypatch, "DELETE", None)
+    assert (await team.press(f"{PARTIES}/shop", **form)).status_code == 404
+    assert (await here.operator.get(f"{API}/shop")).status_code == 404
+    done = meanwhile(here, monkeypatch, "PUT", {"name": "Theirs"})
+    answer = await team.press(PARTIES, **(form | {"webhook_choice": "set"}))
+    assert [one.status_code for one in done] == [201]
+    assert (answer.status_code, "already" in answer.text) == (409, True)
+    assert (await known(here))["name"] == "Theirs"
 
 
 async def test_removing_says_what_comes_of_it_and_does_it(here: Site) -> None:
