@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from dashboards.console.text import plain
 from streams.errors import QueryError
 from streams.fields import FIELDS
-from streams.query.flat import leaves
+from streams.query.flat import texts_at
 from streams.query.names import resolve
 
 USUAL: Final = ("event.action", "event.outcome", "user.name", "source.ip", "client.id")
@@ -20,6 +21,8 @@ _LABELS: Final = {"event.action": "Action", "event.outcome": "Outcome", "user.na
 _TIME: Final = "@timestamp"
 _OBJECT: Final = "idp"
 _LEAVES: Final = 20
+_LOOKED_AT: Final = 1000
+"""Values of one event that are looked at for a column: an event may have a million bytes, and a page fifty events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,7 @@ def choices(chosen: tuple[str, ...]) -> tuple[Choice, ...]:
 
 
 def value(event: Mapping[str, Any], name: str) -> str:
-    """What the event has in this column, as text: of a path in the source's own object, all that is there."""
+    """What the event has in this column, as text: of a path in the source's own object, what is there, up to 20 values."""
     if not name.startswith(f"{_OBJECT}."):
         return plain(event.get(name, ""))
-    found: list[str] = []
-    for path, text in leaves(event.get(_OBJECT), _OBJECT):
-        if path == name:
-            found.append(text)
-        if len(found) == _LEAVES:
-            break
-    return ", ".join(found)
+    return ", ".join(islice(texts_at({_OBJECT: event.get(_OBJECT)}, name, _LOOKED_AT), _LEAVES))

@@ -1,4 +1,4 @@
-"""One event: every field, in whole, with what it means, and what happened around it."""
+"""One event: every field, with what it means, and what happened around it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class EventPage:
     Attributes:
         time: its `@timestamp` in epoch milliseconds.
         fields: in the order of `streams.fields`; what that does not know comes last.
-        source: the identity provider's own object, as JSON.
+        source: the identity provider's own object, as JSON, in whole.
         neighbours: those who share something with it.
         trouble: why there are none, if they could not be asked for.
     """

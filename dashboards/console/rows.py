@@ -13,7 +13,7 @@ from dashboards.console.times import utc
 from streams.query.times import iso_to_ms
 
 LIMIT: Final = 60
-"""Characters of a value that a table shows; the event's own page has it whole."""
+"""Characters of a value that a table shows; the event's own page has more of it."""
 _OUTCOME: Final = "event.outcome"
 _REASON: Final = "event.reason"
 _MONO: Final = frozenset({"event.action", "source.ip", "event.id", "user.id", "session.id", "log.position", "tenant.id", "event.dataset"})

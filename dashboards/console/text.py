@@ -40,7 +40,8 @@ def parts(text: str) -> list[str]:
 
 def visible(text: str) -> Markup:
     """The text as HTML, with a sign for each character that can't be seen."""
-    return Markup("").join(Markup("<i>{}</i>").format(part) if turn % 2 else escape(part) for turn, part in enumerate(parts(text)))
+    # What is escaped can be seen, and a sign has nothing to escape: so one pass does it, also for a text of nothing but such characters.
+    return Markup(_UNSEEN.sub(lambda unseen: f"<i>{_sign(unseen[0])}</i>", str(escape(text))))  # noqa: S704
 
 
 def isolated(value: object, limit: int | None = None) -> Markup:
@@ -60,9 +61,20 @@ def plain(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def pretty(value: Any) -> str:
-    """JSON over several lines, which stays the same JSON when it is copied: what can't be seen is escaped by its number."""
-    return _UNSEEN.sub(_json_escape, json.dumps(value, ensure_ascii=False, indent=2))
+def pretty(value: Any, limit: int = 1_000_000) -> str:
+    """JSON over several lines, which stays the same JSON when it is copied: what can't be seen is escaped by its number.
+
+    It is in one line if it would have more than `limit` characters: the blanks that lines begin with can make JSON fifty times as long.
+    """
+    made: list[str] = []
+    length = 0
+    for piece in json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(value):
+        made.append(piece)
+        length += len(piece)
+        if length > limit:
+            made = [json.dumps(value, ensure_ascii=False)]
+            break
+    return _UNSEEN.sub(_json_escape, "".join(made))
 
 
 def json_escaped(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -34,6 +35,8 @@ class Session:
         expires_at: epoch milliseconds.
         notice: what the next page tells them, once.
         counted: whose values they have been told while they typed, as tenant and field: each is audited once a session, not at each key.
+        completing: held while what they type is completed.
+        completions: how many times they have asked for that.
     """
 
     token: str
@@ -42,6 +45,8 @@ class Session:
     expires_at: int
     notice: tuple[str, ...] = field(default=())
     counted: set[tuple[str, str]] = field(default_factory=set)
+    completing: asyncio.Lock = field(default_factory=asyncio.Lock, compare=False)
+    completions: int = 0
 
     def check_form(self, csrf: str) -> None:
         """Returns if the form was made for this session.

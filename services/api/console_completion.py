@@ -6,7 +6,8 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Final
 
@@ -24,8 +25,9 @@ from services.events.search import Question
 from services.platform import Platform
 from streams.errors import QueryError
 from streams.fields import BY_NAME, FieldType
-from streams.query.flat import leaves
+from streams.query.flat import leaves, texts_at
 from streams.scope import TenantScope
+from streams.search_index import Hit
 
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 _OBJECT: Final = "idp"
@@ -33,6 +35,8 @@ _VALUES: Final = 200
 """Of the most frequent values; what was typed is looked for in them. Rarer ones are found by how they begin."""
 _SAMPLE: Final = 50
 """Newest events whose own objects are looked into: an index can't list their paths."""
+_LOOKED_AT: Final = 1000
+"""Values that are looked at in one of their objects, which may have a million bytes; and there is a sample at each key."""
 _LONGEST: Final = 200
 """Characters of a value that is worth a line in a list."""
 _BEGINNING: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*")
@@ -46,10 +50,15 @@ async def complete(
     scope = who.principal.enter(asked.tenant, Scope.EVENTS_READ, running.tenants.exists)
     # Not `asked.q`, which is stripped: places are those of the text as it was typed.
     typed = completion.typed(request.query_params.get("q", ""), at)
-    try:
-        choices = await _choices(request, running, scope, who, asked, typed) if typed is not None else ()
-    except QueryError:  # of the times, which the page itself complains of
-        choices = ()
+    session = who.session
+    session.completions += 1
+    mine = session.completions
+    async with session.completing:  # one at a time
+        choices: tuple[Choice, ...] = ()
+        # Whoever has typed on while this one waited looks at the newest list only.
+        if typed is not None and mine == session.completions:
+            with suppress(QueryError):  # of the times, which the page itself complains of
+                choices = await _choices(request, running, scope, who, asked, typed)
     start, end = (typed.start, typed.end) if typed is not None else (at, at)
     # In ASCII: what the source itself sent may hold halves of pairs, which are no UTF-8.
     answer = json.dumps({"start": start, "end": end, "choices": [choice.shown() for choice in choices]})
@@ -90,11 +99,16 @@ async def _top(
 async def _sampled(running: Platform, scope: TenantScope, everything: Question, path: str | None) -> Sequence[tuple[str, int]]:
     """The paths that the newest events have in their own objects, or, of one path, the values."""
     page = await running.search.page(scope, everything, now=running.now(), sort="newest", limit=_SAMPLE, after=None)
+    return await asyncio.to_thread(_counted, page.hits, path)
+
+
+def _counted(hits: Iterable[Hit], path: str | None) -> Sequence[tuple[str, int]]:
     counts: Counter[str] = Counter()
-    for hit in page.hits:
+    for hit in hits:
         own = json.loads(hit.document).get(_OBJECT)
-        counts.update({found if path is None else text for found, text in leaves(own, _OBJECT) if path is None or found == path})
-    return [(text, count) for text, count in counts.most_common() if len(text) <= _LONGEST]
+        found = texts_at({_OBJECT: own}, path, _LOOKED_AT) if path is not None else (at for at, _ in leaves(own, _OBJECT, _LOOKED_AT))
+        counts.update({text for text in found if len(text) <= _LONGEST})
+    return counts.most_common()
 
 
 async def _audit(request: Request, running: Platform, scope: TenantScope, who: Visitor, field: str) -> None:

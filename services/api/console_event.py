@@ -41,7 +41,7 @@ async def event(tenant: str, event_id: str, request: Request, running: ThePlatfo
         neighbours, trouble = await _neighbours(running, scope, hit, found, kinds, now), None
     except SearchIndexError as error:  # the event itself is here already
         neighbours, trouble = (), str(error)
-    return page_of(request, EventPage.of(tenant, found, now, neighbours, trouble), who, tenant)
+    return page_of(request, await asyncio.to_thread(EventPage.of, tenant, found, now, neighbours, trouble), who, tenant)
 
 
 async def _neighbours(
@@ -52,8 +52,12 @@ async def _neighbours(
             before, after = await running.search.around(scope, Question(one.query), hit, now=now, limit=EACH)
         except QueryError:  # an address that is none, which no search finds
             return None
-        return Neighbours.of(
-            scope.tenant, event, one, [json.loads(other.document) for other in before], [json.loads(other.document) for other in after]
-        )
+        return await asyncio.to_thread(_beside, scope.tenant, event, one, before, after)
 
     return tuple(found for found in await asyncio.gather(*map(around, kinds)) if found is not None)
+
+
+def _beside(tenant: str, event: dict[str, Any], one: Shared, before: Sequence[Hit], after: Sequence[Hit]) -> Neighbours:
+    return Neighbours.of(
+        tenant, event, one, [json.loads(other.document) for other in before], [json.loads(other.document) for other in after]
+    )

@@ -88,7 +88,8 @@ async def look(running: Platform, scope: TenantScope, asked: Asked, after: str, 
         asked = replace(asked, range=await _default(running, scope, now))
     question = question_of(asked)
     page = await running.search.page(scope, question, now=now, sort="newest", limit=ROWS, after=after or None)
-    rows = tuple(Row.of(scope.tenant, json.loads(hit.document), shown) for hit in page.hits)
+    # In a thread: the events of a page may have megabytes.
+    rows = await asyncio.to_thread(_rows, scope.tenant, page.hits, shown)
     older = asked.path(after=page.next) if page.next is not None else None
     if after:
         return LogPage(asked=asked, now=now, columns=shown, rows=rows, older=older, later=True)
@@ -134,6 +135,10 @@ def still_signed_in(request: Request, tenant: str) -> Callable[[], None]:
         who.principal.enter(tenant, Scope.EVENTS_READ, platform(request).tenants.exists)
 
     return check
+
+
+def _rows(tenant: str, hits: Sequence[Hit], columns: tuple[str, ...]) -> tuple[Row, ...]:
+    return tuple(Row.of(tenant, json.loads(hit.document), columns) for hit in hits)
 
 
 def _fixed(asked: Asked, question: Question, now: int) -> str | None:

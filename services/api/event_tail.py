@@ -103,7 +103,7 @@ async def live(
         by: who asks, for the tenant's log.
         after: as in `Search.tail`; a `Last-Event-ID` goes before what the address says.
         check: asked now and then; it raises `Refused` when the stream must end.
-        data: what the stream says of an event; by default its document.
+        data: what the stream says of an event; by default its document. It is called in threads.
         told: what else the tenant's log says of the beginning.
 
     Raises:
@@ -135,21 +135,30 @@ async def _frames(
     # The first id comes before any event: a client that is cut off while it waits for the first one must not begin later again.
     yield format_sse_event(id=begun, retry=_RETRY_MS)
     try:
-        for part in _written(tail, first, data):
+        async for part in _written(tail, first, data):
             yield part
         del first  # see `LiveTails.follow`
         async with aclosing(_beating(news, HEARTBEAT_SECONDS)) as beating:
             async for one in beating:
-                # With a heartbeat, what was read and not found is passed over by the next connection, too.
-                for part in [format_sse_event(comment="heartbeat", id=tail.cursor())] if one is None else _written(tail, one, data):
+                if one is None:
+                    # With a heartbeat, what was read and not found is passed over by the next connection, too.
+                    yield format_sse_event(comment="heartbeat", id=tail.cursor())
+                    continue
+                async for part in _written(tail, one, data):
                     yield part
                 del one
     except (Refused, QueryError, ControlError) as error:  # what no further attempt would mend
         yield told_problem(error)
 
 
-def _written(tail: Tail, news: News, data: Callable[[Hit], str]) -> Iterator[bytes]:
-    """The news in parts of about `PART_BYTES`, each made when it is asked for."""
+async def _written(tail: Tail, news: News, data: Callable[[Hit], str]) -> AsyncGenerator[bytes, None]:
+    """The news in parts of about `PART_BYTES`, each made when it is asked for, and in a thread: a row is small, its event may be large."""
+    parts = _parts(tail, news, data)
+    while (part := await asyncio.to_thread(next, parts, None)) is not None:
+        yield part
+
+
+def _parts(tail: Tail, news: News, data: Callable[[Hit], str]) -> Iterator[bytes]:
     if news.trouble is not None:
         yield told_problem(news.trouble)
     part = bytearray()

@@ -108,6 +108,16 @@ def test_hostile_values_are_text_on_every_page(page: Page) -> None:
     assert len(html) < 150_000
 
 
+def test_the_page_of_a_large_event_is_cut_and_says_so() -> None:
+    unseen = "\u200b" * 300_000
+    event = {**EVENT, "message": unseen, "user.name": unseen, "idp": {"list": [[[[0] * 100_000]]]}}
+    page = EventPage.of("acme", event, NOW)
+    html = render(page, FRAME)
+    assert 0 < html.count("<i>ZWSP</i>") <= 20_500
+    assert html.count("300,000 characters") == 2
+    assert len(html) < 1_000_000
+
+
 def test_the_first_page_of_a_full_log_is_light_with_all_its_files() -> None:
     bars, length = {NOW - at * 600_000: 70_000 + at for at in range(MAX_BARS)}, 600_000
     counts = {at // length * length: count for at, count in bars.items()}
@@ -160,8 +170,9 @@ def test_every_form_that_changes_something_carries_the_csrf_token(page: Page) ->
     assert all('name="csrf" value="csrf-token"' in form.partition("</form>")[0] for form in forms)
 
 
-def test_an_event_shows_the_whole_of_a_long_value() -> None:
-    assert "x" * 1_000_000 in render(EventPage.of("acme", {"user.name": "x" * 1_000_000, "idp": {}}, NOW), FRAME)
+def test_an_event_shows_the_whole_of_a_long_value_and_the_beginning_of_a_huge_one() -> None:
+    assert "x" * 10_000 + "</bdi>" in render(EventPage.of("acme", {"user.name": "x" * 10_000, "idp": {}}, NOW), FRAME)
+    assert "x" * 10_000 + "…</bdi>" in render(EventPage.of("acme", {"user.name": "x" * 1_000_000, "idp": {}}, NOW), FRAME)
 
 
 def test_a_problem_marks_its_place() -> None:

@@ -12,6 +12,7 @@ from dashboards.console.columns import MOST, USUAL, choices, columns, named, val
 from dashboards.console.rows import LIMIT, Row, shown
 from streams.errors import QueryError
 from streams.fields import FIELDS
+from tests.streams.query.watched import Watched
 
 EVENT: dict[str, Any] = {
     "@timestamp": "2026-11-23T16:51:50.932Z",
@@ -63,6 +64,16 @@ def test_a_cell_has_the_events_value() -> None:
     assert set(value(EVENT, "idp.details.scopes").split(", ")) == {"a", "b"}
     assert value(EVENT, "idp.n") == "1"
     assert (value(EVENT, "idp.details"), value(EVENT, "client.id"), value({}, "idp.x")) == ("", "", "")
+
+
+def test_a_cell_takes_no_longer_for_a_large_event() -> None:
+    rest = {f"k{n}": n for n in range(100_000)}
+    looked = Watched({} for _ in range(300_000))
+    event = {"idp": {**rest, "x": {**rest, "y": "found"}, "many": looked, "full": Watched(range(300_000))}}
+    assert value(event, "idp.x.y") == "found", "wherever in the event it stands"
+    assert value(event, "idp.many.y") == ""
+    assert 0 < looked.taken <= 1000
+    assert value(event, "idp.full") == ", ".join(map(str, range(20)))
 
 
 def test_a_reason_stands_below_the_outcome_unless_it_has_a_column() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,6 +37,16 @@ def test_no_text_brings_markup_of_its_own(text: str) -> None:
     rest = re.sub(r"<i>[A-Z0-9+]+</i>", "", visible(text))
     assert not set("<>\"'") & set(rest)
     assert not re.search("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", rest)
+
+
+def test_pretty_json_is_in_one_line_rather_than_many_times_as_long_as_it_came() -> None:
+    value: Any = [0] * 300_000
+    for _ in range(60):
+        value = [value]
+    text = pretty(value)
+    assert len(text) < 1_000_000, "with its blanks it had 40 million"
+    assert json.loads(text) == value
+    assert pretty(["a\u200b" * 1000], 1000) == '["' + "a\\u200b" * 1000 + '"]'
 
 
 def test_a_value_is_isolated_from_its_surroundings() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import io
 import re
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,9 +15,14 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from dashboards.console.completion import Choice
+from dashboards.console.event_page import EventPage
+from services.access.session import Session
+from services.api import console_completion, console_event, console_log, event_tail
 from services.events.live_tails import LiveTails
 from services.events.slots import Slots
 from streams.errors import IndexUnavailable
+from streams.query import flat
 from tests.platforms import Site, keycloak
 from tests.processes import PATIENCE
 from tests.served import Stream, served
@@ -160,6 +167,76 @@ async def test_completion_is_audited_once_a_session_and_field(here: Site) -> Non
     ]
 
 
+async def test_a_session_has_one_completion_at_a_time_and_then_the_newest(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    analyst = await browser(here, "globex", "events:read")
+    go_on, begun, asked, sessions = asyncio.Event(), asyncio.Event(), list[str](), list[Session]()
+
+    async def slow(*parts: Any) -> tuple[Choice, ...]:
+        asked.append(parts[-1].text)
+        sessions.append(parts[3].session)
+        begun.set()
+        await go_on.wait()
+        return (Choice(parts[-1].text, "", ""),)
+
+    monkeypatch.setattr(console_completion, "_choices", slow)
+    async with asyncio.TaskGroup() as group:
+        answers = [group.create_task(completed(analyst, "a"))]
+        await begun.wait()
+        answers += [group.create_task(completed(analyst, q)) for q in ("al", "ali", "alic")]
+        while sessions[0].completions < len(answers):  # noqa: ASYNC110 -- nothing tells of those that wait
+            await asyncio.sleep(0.01)
+        assert asked == ["a"]
+        go_on.set()
+    *earlier, newest = (answer.result() for answer in answers)
+    assert newest, "the newest is answered"
+    assert earlier.count([]) >= 2, "what was typed on is asked for no more"
+    assert len(asked) == 2
+
+
+async def test_what_is_made_of_large_events_is_not_made_on_the_event_loop(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fill(here, login("e1", 0, sessionId="s-1"))
+    made = dict[str, int]()
+
+    def watch(where: Any, name: str) -> None:
+        make = getattr(where, name)
+
+        def watched(*args: Any) -> Any:
+            made[name] = threading.get_ident()
+            return make(*args)
+
+        monkeypatch.setattr(where, name, watched)
+
+    watch(console_log, "_rows")
+    watch(console_completion, "_counted")
+    watch(console_event, "_beside")
+    watch(EventPage, "of")
+    analyst = await browser(here, "globex", "events:read")
+    assert "/events/e1" in await analyst.open("/console/globex", range="all")
+    assert await completed(analyst, "idp.")
+    assert "s-1" in await analyst.open("/console/globex/events/e1")
+    assert set(made) == {"_rows", "_counted", "_beside", "of"}
+    assert threading.get_ident() not in made.values()
+
+
+async def test_a_large_event_takes_no_completion_long(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fill(here, login("e1", 0, details={"auth_method": "openid-connect"}, many={f"k{n}": n for n in range(60_000)}))
+    made = 0
+    text_of = flat.text_of
+
+    def counted(value: Any) -> str | None:
+        nonlocal made
+        made += 1
+        return text_of(value)
+
+    analyst = await browser(here, "globex", "events:read")
+    monkeypatch.setattr(flat, "text_of", counted)
+    assert await completed(analyst, "idp.many.k")
+    assert 0 < made <= 1000
+    assert await completed(analyst, "idp.details.auth_method:") == ["openid-connect "]
+    await analyst.open("/console/globex", range="all", columns="idp.many.k5,idp.details.auth_method")
+    assert made <= 1100
+
+
 async def test_hostile_values_are_completed_as_text(here: Site) -> None:
     await fill(here, login("e1", 0, details={"username": HOSTILE}))
     analyst = await browser(here, "globex", "events:read")
@@ -301,8 +378,17 @@ live = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
 @live
-async def test_a_live_tail_begins_where_the_page_ended_and_sends_rows_of_its_table(here: Site) -> None:
+async def test_a_live_tail_begins_where_the_page_ended_and_sends_rows_of_its_table(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     await fill(here, login("before", 0))
+    made = set[int]()
+    parts = event_tail._parts
+
+    def watched(*args: Any) -> Iterator[bytes]:
+        for part in parts(*args):
+            made.add(threading.get_ident())
+            yield part
+
+    monkeypatch.setattr(event_tail, "_parts", watched)
     async with served(here.platform) as url, signed_in(url, await token_of(here, "globex", "events:read")) as client:
         path = await page_with_tail(client, q="event.action:login", columns="user.name,event.outcome")
         await fill(here, login("between", 1, details={"username": HOSTILE}), {**login("no", 2), "type": "LOGOUT"})
@@ -320,6 +406,8 @@ async def test_a_live_tail_begins_where_the_page_ended_and_sends_rows_of_its_tab
                 assert (await stream.event())["href"].endswith("/after"), "a reader that goes on misses nothing and has nothing twice"
     [begun] = [event["idp"] for event in await found(here, "event.action:events_tailed")]
     assert (begun["via"], begun["stream"]) == ("console", True)
+    assert made, "rows were made"
+    assert threading.get_ident() not in made, "not on the event loop: their events may be large"
 
 
 @live
