@@ -18,10 +18,10 @@ from keyvault.store_vault.asker import Asker
 from keyvault.store_vault.client import THREADS
 from keyvault.store_vault.connection import VaultConnection
 from keyvault.store_vault.names import VERSION, kinds_of, transit_name
-from keyvault.store_vault.request import CONNECT_SECONDS
+from keyvault.store_vault.request import CONNECT_SECONDS, unavailable
 from keyvault.store_vault.transit import signatures
 
-_TROUBLE: Final = (aiohttp.ClientError, OSError, TimeoutError, msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError)
+_TROUBLE: Final = (aiohttp.ClientError, OSError, msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError)
 """Whatever can go wrong with a request or its answer. It may have the token in its traceback, so it goes no further."""
 
 _MOST_BYTES: Final = 512 * 1024
@@ -42,7 +42,11 @@ class SigningLine:
         self._session: aiohttp.ClientSession | None = None
 
     async def sign(self, name: KeyName, payloads: Sequence[bytes]) -> list[bytes] | None:
-        """The JWS signatures of the payloads (`TransitKind.payload`), in their order, made in one request; None if there are none."""
+        """The JWS signatures of the payloads (`TransitKind.payload`), in their order, made in one request; None if there are none.
+
+        Raises:
+            KeyStoreDown: Vault did not answer in time. Asked again, it would only take as long again.
+        """
         lease = self._asker.login.held
         if not self._asker.mounted or lease is None or monotonic() >= lease.ends_at or sum(map(len, payloads)) > _MOST_BYTES:
             return None
@@ -50,12 +54,17 @@ class SigningLine:
         given = [{"input": base64.b64encode(one).decode("ascii")} for one in payloads]
         body = msgspec.json.encode({"batch_input": given, "key_version": VERSION, **kinds[0].parameters})
         path = f"/v1/{self._connection.mount}/sign/{transit_name(name)}"
+        slow, signed = False, list[bytes | str]()
         try:
             with VAULT_REQUEST_SECONDS.labels("sign").time():
                 answer = await self._post(path, body, lease.client.token)
             signed = signatures(answer["data"], *kinds) if answer is not None else []
+        except TimeoutError:
+            slow = True
         except _TROUBLE:
             return None
+        if slow:  # outside of `except`, whose error would take the token along
+            raise unavailable(self._connection, "timeout", f"no answer within {self._connection.timeout} seconds")
         good = [one for one in signed if isinstance(one, bytes)]
         if len(good) != len(payloads):
             return None

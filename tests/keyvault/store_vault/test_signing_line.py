@@ -13,7 +13,7 @@ import pytest
 
 from keyvault import algorithms
 from keyvault.algorithms import Algorithm
-from keyvault.errors import KeyNotFound, KeyStoreUnavailable
+from keyvault.errors import KeyNotFound, KeyStoreDown, KeyStoreUnavailable
 from keyvault.key_store import KeyName
 from keyvault.store_vault import VaultConnection, VaultKeyStore
 from keyvault.store_vault.transit import Transit
@@ -79,6 +79,23 @@ async def test_what_is_not_signed_is_said_by_hvac(store: VaultKeyStore, through_
     with pytest.raises(KeyNotFound):
         await store.sign(named(), [b"message"])
     assert through_hvac == [1, 1]
+
+
+async def test_a_vault_that_does_not_answer_is_not_asked_twice(mounted: Mounted, store: VaultKeyStore, through_hvac: Asked) -> None:
+    await store.create(named())
+    asked: list[bytes] = []
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        await reader.read()
+        writer.close()
+
+    async with _listening(silent) as port:
+        store._line._connection = VaultConnection.from_url(f"vault://127.0.0.1:{port}/{mounted.mount}?tls=false&timeout=1", token="t")
+        with pytest.raises(KeyStoreDown, match="no answer within 1 seconds"):
+            await store.sign(named(), [b"message"])
+        await store._line.close()
+    assert (len(asked), through_hvac) == (1, [])
 
 
 async def test_after_closing_nothing_is_signed(store: VaultKeyStore) -> None:
