@@ -163,6 +163,8 @@ def test_pages_that_the_browser_keeps_alive_are_asked_for_again(playwright: Play
 
 def back(page: Page) -> None:
     """Goes back, and returns when the service has been asked for the page, and has answered."""
+    before = page.evaluate("Date.now()")
     with page.expect_response(lambda response: response.request.is_navigation_request() and response.status != 303):
         page.evaluate("setTimeout(() => history.back())")
-    page.wait_for_load_state()
+    # The page that was kept has loaded long ago: it is the one that was asked for anew that is waited for.
+    page.wait_for_function("before => performance.timeOrigin >= before && document.readyState === 'complete'", arg=before)

@@ -94,5 +94,9 @@ async def test_one_that_is_cut_again_is_told(store: VaultKeyStore, proxy: Proxy)
     await store.create(named())
     proxy.cuts = 2
     with pytest.raises(KeyStoreUnavailable, match="no connection"):
+        await store.public_key(named())
+    proxy.cuts = 3  # on its line first, and then twice through hvac
+    with pytest.raises(KeyStoreUnavailable, match="no connection"):
         await store.sign(named(), [b"message"])
     await store.sign(named(), [b"message"])
+    assert proxy.cuts == 0
