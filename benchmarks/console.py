@@ -98,7 +98,7 @@ def _loads(browser: Browser, service: Served, token: str, runs: int) -> dict[str
 
 def _interactive(page: Page, address: str) -> float:
     page.goto(address, wait_until="load")
-    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
+    page.wait_for_function("() => performance.getEntriesByName('first-contentful-paint').length > 0")
     return float(page.evaluate(_INTERACTIVE))
 
 
