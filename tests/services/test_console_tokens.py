@@ -52,11 +52,11 @@ async def test_a_token_is_shown_once_and_works(here: Site) -> None:
     assert abs(found.expires_at - found.minted_at - 30 * _DAY) < 60_000
     page = await team.open(TOKENS)
     assert "dashboard" in page
-    assert secret.rpartition("_")[2] not in page
+    assert secret.split("_", 2)[2] not in page
     await here.settled()
     told = await here.operator.get("/v1/tenants/acme/events", params={"q": "event.action:token_minted idp.name:dashboard"})
     assert told.json()["events"][0]["user.id"].startswith("token:")
-    assert secret.rpartition("_")[2] not in told.text
+    assert secret.split("_", 2)[2] not in told.text
 
 
 async def test_sending_the_form_again_makes_no_other(here: Site) -> None:
