@@ -1,4 +1,4 @@
-"""`Batches`: what is to be signed with one key while a request is under way goes into the next one."""
+"""`Batches`: what is to be signed with one key while requests are under way goes into the next one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,18 @@ class _Lane:
 
     def __init__(self) -> None:
         self.waiting: deque[tuple[_Call, int]] = deque()
+        self.requests = 0
         self.under_way = 0
+        """Messages in these requests."""
+
+    def share(self, most: int) -> int:
+        """How many messages may go into a request now."""
+        waiting = len(self.waiting)
+        if not self.requests or (waiting >= most and self.requests < _AT_ONCE):
+            return most
+        if self.requests == 1 and waiting >= self.under_way:
+            return min(most, (waiting + self.under_way + 1) // 2)
+        return 0
 
     def take(self, most: int) -> list[tuple[_Call, int]]:
         """The next messages, without those whose callers have gone."""
@@ -67,8 +78,9 @@ class _Lane:
 class Batches:
     """Collects what is to be signed.
 
-    A message waits only while another request for its key is under way; from a full batch on, more requests go at once. A key's
-    trouble is its own, and a caller who does not wait any longer takes only its own messages away.
+    A second request goes while one is under way once it is at least as large, and takes its half of both: so Vault has one to work on while the
+    callers of the other get their answers and come again. What more there is waits; from a full batch on, more requests go at once.
+    A key's trouble is its own, and a caller who does not wait any longer takes only its own messages away.
     """
 
     def __init__(self, send: Send, most: Callable[[KeyName], int]) -> None:
@@ -102,13 +114,14 @@ class Batches:
 
     def _start(self, name: KeyName, lane: _Lane) -> None:
         most = self._most(name)
-        while lane.waiting and (not lane.under_way or (lane.under_way < _AT_ONCE and len(lane.waiting) >= most)):
-            if batch := lane.take(most):
-                lane.under_way += 1
+        while lane.waiting and (share := lane.share(most)):
+            if batch := lane.take(share):
+                lane.requests += 1
+                lane.under_way += len(batch)
                 task = asyncio.create_task(self._carry(name, lane, batch))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-        if not lane.waiting and not lane.under_way:
+        if not lane.waiting and not lane.requests:
             self._lanes.pop(name, None)
 
     async def _carry(self, name: KeyName, lane: _Lane, batch: list[tuple[_Call, int]]) -> None:
@@ -124,5 +137,6 @@ class Batches:
                 call.fail(KeyStoreUnavailable("the key store was closed while it signed"))
             raise
         finally:
-            lane.under_way -= 1
+            lane.requests -= 1
+            lane.under_way -= len(batch)
             self._start(name, lane)

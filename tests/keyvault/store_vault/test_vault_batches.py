@@ -70,11 +70,11 @@ async def test_those_who_come_meanwhile_share_the_next_request(batches: Batches,
     first = await under_way(batches, signer)
     calls = [asyncio.create_task(batches.sign(named(), [b"%d" % n, b"%d'" % n])) for n in range(3)]
     await settle()
-    assert signer.sizes == [1]
+    assert signer.sizes == [1, 2]
     signer.open.set()
     assert await first == [b"sfirst"]
     assert [await call for call in calls] == [[b"s%d" % n, b"s%d'" % n] for n in range(3)]
-    assert signer.sizes == [1, 6]
+    assert signer.sizes == [1, 2, 4]
 
 
 async def test_keys_do_not_wait_for_each_other(batches: Batches, signer: Signer) -> None:
