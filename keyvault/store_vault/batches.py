@@ -78,9 +78,9 @@ class _Lane:
 class Batches:
     """Collects what is to be signed.
 
-    A second request goes while one is under way once it is at least as large, and takes its half of both: so Vault has one to work on while the
-    callers of the other get their answers and come again. What more there is waits; from a full batch on, more requests go at once.
-    A key's trouble is its own, and a caller who does not wait any longer takes only its own messages away.
+    A second request goes while one is under way once it is at least as large, and takes its half of both: so Vault has one to work on
+    while the callers of the other get their answers and come again. What more there is waits; from a full batch on, more requests go at
+    once. A key's trouble is its own, and a caller who does not wait any longer takes only its own messages away.
     """
 
     def __init__(self, send: Send, most: Callable[[KeyName], int]) -> None:

@@ -1,4 +1,4 @@
-"""What is to be signed while a request is under way goes into the next one. Vault is a function here, which answers when it is told to."""
+"""What is to be signed while requests are under way goes into the next one. Vault is a function here, which answers when it is told to."""
 
 from __future__ import annotations
 
@@ -55,6 +55,19 @@ async def under_way(batches: Batches, signer: Signer) -> asyncio.Task[Sequence[b
     return first
 
 
+async def both_under_way(batches: Batches, signer: Signer) -> asyncio.Task[Sequence[bytes]]:
+    """Two requests, which are not answered yet."""
+    first = await under_way(batches, signer)
+    second = asyncio.create_task(batches.sign(named(), [b"second"]))
+    await settle()
+    assert signer.sizes == [1, 1]
+    return asyncio.ensure_future(_joined(first, second))
+
+
+async def _joined(*calls: asyncio.Task[Sequence[bytes]]) -> Sequence[bytes]:
+    return [signature for call in calls for signature in await call]
+
+
 async def settle() -> None:
     """Whatever can run now has run."""
     for _ in range(10):
@@ -66,7 +79,7 @@ async def test_one_message_goes_at_once(batches: Batches, signer: Signer) -> Non
     assert signer.sizes == [1]
 
 
-async def test_those_who_come_meanwhile_share_the_next_request(batches: Batches, signer: Signer) -> None:
+async def test_two_requests_are_under_way_each_with_half_of_what_there_is(batches: Batches, signer: Signer) -> None:
     first = await under_way(batches, signer)
     calls = [asyncio.create_task(batches.sign(named(), [b"%d" % n, b"%d'" % n])) for n in range(3)]
     await settle()
@@ -74,7 +87,7 @@ async def test_those_who_come_meanwhile_share_the_next_request(batches: Batches,
     signer.open.set()
     assert await first == [b"sfirst"]
     assert [await call for call in calls] == [[b"s%d" % n, b"s%d'" % n] for n in range(3)]
-    assert signer.sizes == [1, 2, 4]
+    assert signer.sizes == [1, 2, 3, 1]
 
 
 async def test_keys_do_not_wait_for_each_other(batches: Batches, signer: Signer) -> None:
@@ -98,15 +111,15 @@ async def test_full_batches_go_side_by_side_but_not_without_bound(batches: Batch
 
 
 async def test_a_bad_message_fails_its_own_call_only(batches: Batches, signer: Signer) -> None:
-    first = await under_way(batches, signer)
+    firsts = await both_under_way(batches, signer)
     good, bad = (asyncio.create_task(batches.sign(named(), messages)) for messages in ([b"1", b"2"], [b"3", b"bad"]))
     await settle()
     signer.open.set()
-    assert await first == [b"sfirst"]
+    assert await firsts == [b"sfirst", b"ssecond"]
     assert await good == [b"s1", b"s2"]
     with pytest.raises(KeyStoreConflict, match="this one"):
         await bad
-    assert signer.sizes == [1, 4]
+    assert sorted(signer.sizes[2:]) == [1, 3]
 
 
 async def test_a_failed_request_fails_who_is_in_it_and_the_next_goes_on(batches: Batches, signer: Signer) -> None:
@@ -116,15 +129,15 @@ async def test_a_failed_request_fails_who_is_in_it_and_the_next_goes_on(batches:
 
 
 async def test_who_goes_away_takes_only_his_own_messages(batches: Batches, signer: Signer) -> None:
-    first = await under_way(batches, signer)
+    firsts = await both_under_way(batches, signer)
     gone, stays = (asyncio.create_task(batches.sign(named(), [message])) for message in (b"gone", b"stays"))
     await settle()
     gone.cancel()
     await settle()
     signer.open.set()
-    assert await first == [b"sfirst"]
+    assert await firsts == [b"sfirst", b"ssecond"]
     assert await stays == [b"sstays"]
-    assert [messages for _, messages in signer.batches] == [[b"first"], [b"stays"]]
+    assert [messages for _, messages in signer.batches] == [[b"first"], [b"second"], [b"stays"]]
 
 
 async def test_if_everybody_goes_away_the_next_one_is_served_all_the_same(batches: Batches, signer: Signer) -> None:
@@ -142,11 +155,11 @@ async def test_large_messages_are_not_together(batches: Batches, signer: Signer)
 
 
 async def test_closing_fails_who_waits(batches: Batches, signer: Signer) -> None:
-    first = await under_way(batches, signer)
+    firsts = await both_under_way(batches, signer)
     waiting = asyncio.create_task(batches.sign(named(), [b"m"]))
     await settle()
     batches.close()
     with pytest.raises(KeyStoreUnavailable, match="closed"):
         await waiting
     signer.open.set()
-    assert await first == [b"sfirst"]
+    assert await firsts == [b"sfirst", b"ssecond"]
