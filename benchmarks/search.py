@@ -80,7 +80,7 @@ async def _run(directory: Path, count: int, runs: int) -> dict[str, Any]:
 
 
 async def _top(search: Search, scope: TenantScope, question: Question, now: int) -> object:
-    return await search.top_values(scope, question, now=now, by="user.name", size=10)
+    return await search.top_values(scope, question, now=now, by=("user.name",), size=10)
 
 
 async def _timed(ask: Callable[[], Awaitable[object]]) -> list[float]:

@@ -13,6 +13,8 @@ from streams.query.tree import Query
 from streams.scope import TenantScope
 
 Sort = Literal["newest", "oldest"]
+OUTCOME: Final = "event.outcome"
+FAILURE: Final = "failure"
 MAX_PAGE_BYTES: Final = 8_000_000
 """A page ends early once its documents have so many bytes: events are small, but some have a megabyte."""
 
@@ -91,21 +93,35 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """How many events a query finds, and the most frequent values of a field among them, most frequent first.
+    """How many events a query finds, from when to when, and the most frequent values of some fields among them.
 
-    Values of equal count are in the order of their text. Events without the field are in `total` only.
+    Attributes:
+        total: events; those without a field, too.
+        first: the `@timestamp` of the earliest in epoch milliseconds; 0 if there are no events.
+        last: that of the latest.
+        buckets: for each field that was asked for its values with their counts, most frequent first, those of equal count in the order
+            of their text.
     """
 
     total: int
-    buckets: Sequence[tuple[str, int]]
+    first: int
+    last: int
+    buckets: Mapping[str, Sequence[tuple[str, int]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How many events a query finds, by time: `(start in epoch milliseconds, count)`, ascending, empty ones left out."""
+    """How many events a query finds, by time.
+
+    Attributes:
+        total: events.
+        buckets: `(start in epoch milliseconds, count)`, ascending, empty ones left out.
+        failures: those of them whose `event.outcome` is `failure`, by the same starts.
+    """
 
     total: int
     buckets: Sequence[tuple[int, int]]
+    failures: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +218,8 @@ class SearchIndex(Protocol):
         """How many events the query finds."""
         ...
 
-    async def top_values(self, scope: TenantScope, query: Query, field: str, *, size: int = 10) -> Values:
-        """The most frequent values of a countable field among the events that the query finds."""
+    async def top_values(self, scope: TenantScope, query: Query, fields: Sequence[str], *, size: int = 10) -> Values:
+        """The most frequent values of countable fields among the events that the query finds, all fields at the cost of one search."""
         ...
 
     async def histogram(self, scope: TenantScope, query: Query, *, interval: int, offset: int = 0) -> Histogram:

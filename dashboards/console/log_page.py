@@ -14,7 +14,6 @@ from streams.errors import QueryError
 
 TOP_FIELDS: Final = ("event.action", "event.outcome", "user.name", "source.ip", "client.id")
 """Whose most frequent values stand beside the log."""
-FAILURES: Final = "event.outcome:failure"
 FORMATS: Final = (
     ("csv", "CSV", "for spreadsheets: a column for each field"),
     ("ndjson", "NDJSON", "for programs: an event a line, as the API has it"),

@@ -91,8 +91,8 @@ async def _top(
     asked = [everything]
     if kind is FieldType.KEYWORD and _BEGINNING.fullmatch(text):
         asked.append(replace(everything, q=f"{everything.q} {field}:{text}*".strip()))
-    found = await asyncio.gather(*(running.search.top_values(scope, question, now=now, by=field, size=_VALUES) for question in asked))
-    counts = {value: count for values in found for value, count in values.buckets if len(value) <= _LONGEST}
+    found = await asyncio.gather(*(running.search.top_values(scope, question, now=now, by=(field,), size=_VALUES) for question in asked))
+    counts = {value: count for values in found for value, count in values.buckets[field] if len(value) <= _LONGEST}
     return sorted(counts.items(), key=lambda one: (-one[1], one[0]))
 
 

@@ -14,7 +14,7 @@ from dashboards.console.asked import FROM_PROVIDERS, Asked
 from dashboards.console.columns import columns, named
 from dashboards.console.frame import HOME
 from dashboards.console.histogram import Chart, chart
-from dashboards.console.log_page import FAILURES, TOP_FIELDS, LogPage, Problem, Top
+from dashboards.console.log_page import TOP_FIELDS, LogPage, Problem, Top
 from dashboards.console.rows import Row
 from dashboards.console.times import PRESETS, interval, preset
 from services.access.principal import Principal
@@ -22,14 +22,14 @@ from services.access.scopes import Scope
 from services.api.console_edge import ConsoleRoute, TheVisitor, known, page_of, to
 from services.api.edge import ThePlatform, client_ip, platform
 from services.errors import Unauthenticated
-from services.events.search import Question, moment
+from services.events.search import Page, Question, moment
 from services.platform import Platform
 from streams import position as positions
 from streams.errors import QueryError
 from streams.event import iso
 from streams.event_log import TENANT_LOG
 from streams.scope import TenantScope
-from streams.search_index import Hit
+from streams.search_index import Hit, Values
 
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 ROWS: Final = 50
@@ -87,20 +87,24 @@ async def look(running: Platform, scope: TenantScope, asked: Asked, after: str, 
     if not asked.exact and preset(asked.range) is None:
         asked = replace(asked, range=await _default(running, scope, now))
     question = question_of(asked)
-    page = await running.search.page(scope, question, now=now, sort="newest", limit=ROWS, after=after or None)
-    # In a thread: the events of a page may have megabytes.
-    rows = await asyncio.to_thread(_rows, scope.tenant, page.hits, shown)
-    older = asked.path(after=page.next) if page.next is not None else None
+    search = running.search
+    paging = search.page(scope, question, now=now, sort="newest", limit=ROWS, after=after or None)
     if after:
+        page = await paging
+        rows, older = await _table(asked, page, shown)
         return LogPage(asked=asked, now=now, columns=shown, rows=rows, older=older, later=True)
-    silent = not page.hits and not asked.q and not await running.search.count(scope, Question(FROM_PROVIDERS), now=now)
-    picture = await _chart(running, scope, question, page.hits, now)
-    tops = await asyncio.gather(
-        *(running.search.top_values(scope, question, now=now, by=field, size=_VALUES) for field in TOP_FIELDS if page.hits)
-    )
+
+    async def top(*fields: str) -> Values:
+        return await search.top_values(scope, question, now=now, by=fields, size=_VALUES)
+
+    # At once, and half of the fields each: a large log has work for several cores.
+    page, found, more = await asyncio.gather(paging, top(*TOP_FIELDS[::2]), top(*TOP_FIELDS[1::2]))
+    (rows, older), picture = await asyncio.gather(_table(asked, page, shown), _chart(running, scope, question, found, now))
+    silent = not page.hits and not asked.q and not await search.count(scope, Question(FROM_PROVIDERS), now=now)
+    values = {**found.buckets, **more.buckets} if page.hits else {}
     behind = await _behind(running, scope)
     words = {"q": asked.q, "since": question.since, "until": question.until, "via": "console"}
-    details = {**{name: value for name, value in words.items() if value}, "found": picture.total if picture is not None else 0}
+    details = {**{name: value for name, value in words.items() if value}, "found": found.total}
     await running.audit.record(scope, "events_searched", by, now, details=details, ip=ip)
     return LogPage(
         asked=asked,
@@ -108,7 +112,7 @@ async def look(running: Platform, scope: TenantScope, asked: Asked, after: str, 
         columns=shown,
         rows=rows,
         chart=picture,
-        tops=tuple(Top.of(asked, field, values.buckets, values.total) for field, values in zip(TOP_FIELDS, tops, strict=False)),
+        tops=tuple(Top.of(asked, field, values[field], found.total) for field in TOP_FIELDS if field in values),
         older=older,
         silent=silent,
         behind=behind,
@@ -137,6 +141,13 @@ def still_signed_in(request: Request, tenant: str) -> Callable[[], None]:
     return check
 
 
+async def _table(asked: Asked, page: Page, columns: tuple[str, ...]) -> tuple[tuple[Row, ...], str | None]:
+    """The rows of the table, and the page of the next ones, if there are any."""
+    # In a thread: the events of a page may have megabytes.
+    rows = await asyncio.to_thread(_rows, asked.tenant, page.hits, columns)
+    return rows, asked.path(after=page.next) if page.next is not None else None
+
+
 def _rows(tenant: str, hits: Sequence[Hit], columns: tuple[str, ...]) -> tuple[Row, ...]:
     return tuple(Row.of(tenant, json.loads(hit.document), columns) for hit in hits)
 
@@ -157,25 +168,15 @@ async def _default(running: Platform, scope: TenantScope, now: int) -> str:
     return PRESETS[-1].name
 
 
-async def _chart(running: Platform, scope: TenantScope, question: Question, newest: Sequence[Hit], now: int) -> Chart | None:
+async def _chart(running: Platform, scope: TenantScope, question: Question, found: Values, now: int) -> Chart | None:
     """The histogram over what was asked for, or over what was found where no end was given; None if nothing was found."""
-    if not newest:
+    if not found.total:
         return None
-    last = moment("until", question.until, now) - 1 if question.until else max(newest[0].time, now if question.since else 0)
-    if question.since:
-        first = moment("since", question.since, now)
-    else:
-        oldest = await running.search.page(scope, question, now=now, sort="oldest", limit=1, after=None)
-        first = oldest.hits[0].time if oldest.hits else last
-    first = min(first, last)
+    last = moment("until", question.until, now) - 1 if question.until else max(found.last, now if question.since else 0)
+    first = min(moment("since", question.since, now) if question.since else found.first, last)
     each, _ = interval(first, last)
     counts = await running.search.histogram(scope, question, now=now, interval=each)
-    failed = Question(f"{question.q} {FAILURES}".strip(), question.since, question.until)
-    try:
-        failures = dict((await running.search.histogram(scope, failed, now=now, interval=each)).buckets)
-    except QueryError:  # with one more condition, a very long question is too long
-        failures = {}
-    return chart(first, last, dict(counts.buckets), failures)
+    return chart(first, last, dict(counts.buckets), counts.failures)
 
 
 async def _behind(running: Platform, scope: TenantScope) -> bool:

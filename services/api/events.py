@@ -64,8 +64,8 @@ async def counts(
     fresh = await running.search.indexed_up_to(scope)
     buckets: list[Bucket] = []
     if by is not None:
-        values = await running.search.top_values(scope, asked, now=now, by=by, size=size)
-        total, buckets = values.total, [Bucket(value=value, count=count) for value, count in values.buckets]
+        values = await running.search.top_values(scope, asked, now=now, by=(by,), size=size)
+        total, buckets = values.total, [Bucket(value=value, count=count) for value, count in values.buckets[by]]
     elif interval is not None:
         histogram = await running.search.histogram(scope, asked, now=now, interval=interval)
         total, buckets = histogram.total, [Bucket(value=iso(start), count=count) for start, count in histogram.buckets]

@@ -150,15 +150,16 @@ class Search:
         )
         return before[::-1], after
 
-    async def top_values(self, scope: TenantScope, question: Question, *, now: int, by: str, size: int) -> Values:
-        """How many events there are, and the most frequent values of a field.
+    async def top_values(self, scope: TenantScope, question: Question, *, now: int, by: Sequence[str], size: int) -> Values:
+        """How many events there are, from when to when, and the most frequent values of some fields.
 
         Raises:
-            Invalid: the field can't be counted by.
+            Invalid: a field can't be counted by.
             QueryError: the question is not right.
         """
-        if by not in BY_NAME or not BY_NAME[by].countable:
-            raise Invalid(f"can't count by {by!r}; there are {', '.join(field.name for field in FIELDS if field.countable)}")
+        for name in by:
+            if name not in BY_NAME or not BY_NAME[name].countable:
+                raise Invalid(f"can't count by {name!r}; there are {', '.join(field.name for field in FIELDS if field.countable)}")
         query = question.query(now)
         await self.complete_up_to(scope)
         return await self._index.top_values(scope, query, by, size=size)

@@ -151,10 +151,10 @@ class OpenSearchIndex(SearchIndex):
         async with self._asking(scope) as ask:
             return await ask.count(await _translated(ask, query))
 
-    async def top_values(self, scope: TenantScope, query: Query, field: str, *, size: int = 10) -> Values:
+    async def top_values(self, scope: TenantScope, query: Query, fields: Sequence[str], *, size: int = 10) -> Values:
         """See the port."""
         async with self._asking(scope) as ask:
-            return await ask.top_values(await _translated(ask, query), field, size)
+            return await ask.top_values(await _translated(ask, query), fields, size)
 
     async def histogram(self, scope: TenantScope, query: Query, *, interval: int, offset: int = 0) -> Histogram:
         """See the port."""

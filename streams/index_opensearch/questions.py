@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 
-from streams.errors import IndexUnavailable, QueryError
-from streams.fields import BY_NAME
+from streams.errors import IndexUnavailable
+from streams.index_opensearch import counts
 from streams.index_opensearch.client import Client, Refused, TooLong
+from streams.index_opensearch.counts import Summary
 from streams.index_opensearch.documents import identity, original, owned
-from streams.index_opensearch.schema import ADDRESSES, COUNTABLE, OWNER, POSITION, TIME
+from streams.index_opensearch.schema import OWNER, POSITION, TIME
 from streams.index_opensearch.translate import Asked, both, numbers
 from streams.search_index import MAX_PAGE_BYTES, Histogram, Hit, Place, Sort, Values
 
-MAX_BUCKETS: Final = 10_000
 _FIRST_FETCH: Final = 64
 """Documents asked for before it is known how large they are."""
 MOST_BYTES: Final = 2 * MAX_PAGE_BYTES
@@ -45,29 +46,6 @@ class _Page(msgspec.Struct, gc=False):
 
 class _Count(msgspec.Struct, gc=False):
     count: int
-
-
-class _Bucket(msgspec.Struct, gc=False):
-    key: str | float
-    doc_count: int
-
-
-class _Buckets(msgspec.Struct, gc=False):
-    buckets: list[_Bucket] = []
-    sum_other_doc_count: int = 0
-
-
-class _Total(msgspec.Struct, gc=False):
-    value: int
-
-
-class _Counted(msgspec.Struct, gc=False):
-    total: _Total
-
-
-class _Summary(msgspec.Struct, gc=False):
-    hits: _Counted
-    aggregations: dict[str, _Buckets] = {}
 
 
 class _Ours(msgspec.Struct, gc=False):
@@ -190,39 +168,17 @@ class Questions:
             found += await self.count({"bool": {"should": some, "minimum_should_match": 1}})
         return found
 
-    async def top_values(self, query: Asked, field: str, size: int) -> Values:
-        """The most frequent values, exactly: there is one shard."""
-        if field not in COUNTABLE:
-            known = f"`{field}` is not counted" if field in BY_NAME else f"unknown field `{field[:60]}`"
-            raise QueryError(known, hint=f"count one of {', '.join(COUNTABLE)}")
-        size = max(0, min(size, MAX_BUCKETS))
-        # Addresses of equal count come in the order of the addresses, not of their texts: all of the last count are needed.
-        asked = min(max(500, 4 * size), MAX_BUCKETS) if field in ADDRESSES else max(1, size)
-        while True:
-            terms = {"field": field, "size": asked, "order": [{"_count": "desc"}, {"_key": "asc"}]}
-            summary = await self._summary(query, {"terms": terms})
-            answer = summary.aggregations["found"]
-            buckets = [(str(bucket.key), bucket.doc_count) for bucket in answer.buckets]
-            whole = field not in ADDRESSES or not answer.sum_other_doc_count or not size or buckets[-1][1] < buckets[size - 1][1]
-            if whole or asked >= MAX_BUCKETS:
-                buckets.sort(key=lambda bucket: (-bucket[1], bucket[0]))
-                return Values(summary.hits.total.value, buckets[:size])
-            asked = MAX_BUCKETS
+    async def top_values(self, query: Asked, fields: Sequence[str], size: int) -> Values:
+        """See `streams.index_opensearch.counts`."""
+        return await counts.top_values(partial(self._summary, query), fields, size)
 
     async def histogram(self, query: Asked, *, interval: int, offset: int) -> Histogram:
-        """Events per interval. Bounds are computed in floating point, which is exact for whole milliseconds below 2^53."""
-        if interval <= 0:
-            raise QueryError("the interval must be positive")
-        asked = {"field": TIME, "interval": interval, "offset": offset % interval, "min_doc_count": 1}
-        summary = await self._summary(query, {"histogram": asked})
-        buckets = [(int(bucket.key), bucket.doc_count) for bucket in summary.aggregations["found"].buckets]
-        if len(buckets) > MAX_BUCKETS:
-            raise too_many_buckets()
-        return Histogram(summary.hits.total.value, buckets)
+        """See `streams.index_opensearch.counts`."""
+        return await counts.histogram(partial(self._summary, query), interval=interval, offset=offset)
 
-    async def _summary(self, query: Asked, aggregation: dict[str, Any]) -> _Summary:
-        body = {"size": 0, "track_total_hits": True, "aggs": {"found": aggregation}}
-        return msgspec.json.decode(await self._search(query, body), type=_Summary)
+    async def _summary(self, query: Asked, aggregations: dict[str, Any]) -> Summary:
+        body = {"size": 0, "track_total_hits": True, "aggs": aggregations}
+        return msgspec.json.decode(await self._search(query, body), type=Summary)
 
     async def _search(self, query: Asked, body: dict[str, Any], *, most: int | None = None) -> bytes:
         path = f"/{self._alias}/_search?allow_partial_search_results=false"
@@ -230,8 +186,3 @@ class Questions:
 
     def _own(self, query: Asked) -> Asked:
         return both({"term": {OWNER: self._tenant}}, query)
-
-
-def too_many_buckets() -> QueryError:
-    """The histogram would be too long."""
-    return QueryError(f"more than {MAX_BUCKETS} intervals have events", hint="ask for a longer interval or a shorter time")

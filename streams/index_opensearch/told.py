@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from streams.errors import IndexMissing, IndexUnavailable, QueryError, StreamsError
 from streams.index_opensearch.client import Refused
-from streams.index_opensearch.questions import too_many_buckets
+from streams.index_opensearch.counts import too_many_buckets
 
 _MISSING: Final = frozenset({"index_not_found_exception", "alias_not_found_exception", "aliases_not_found_exception"})
 _TOO_MANY_CLAUSES: Final = ("too_many_clauses", "too_many_nested_clauses")

@@ -119,9 +119,9 @@ class TantivyIndex(SearchIndex):
         """See the port."""
         return await self._ask(scope, query, count)
 
-    async def top_values(self, scope: TenantScope, query: Query, field: str, *, size: int = 10) -> Values:
+    async def top_values(self, scope: TenantScope, query: Query, fields: Sequence[str], *, size: int = 10) -> Values:
         """See the port."""
-        return await self._ask(scope, query, questions.top_values, field, size)
+        return await self._ask(scope, query, questions.top_values, fields, size)
 
     async def histogram(self, scope: TenantScope, query: Query, *, interval: int, offset: int = 0) -> Histogram:
         """See the port."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -13,11 +14,14 @@ from streams.fields import BY_NAME
 from streams.index_tantivy.opened import SCHEMA, count
 from streams.index_tantivy.schema import COUNTED, POSITION, SOURCE, TIME
 from streams.index_tantivy.translate import Translator, both
-from streams.search_index import MAX_PAGE_BYTES, Histogram, Hit, Place, Sort, Values
+from streams.search_index import FAILURE, MAX_PAGE_BYTES, OUTCOME, Histogram, Hit, Place, Sort, Values
 
 MAX_BUCKETS: Final = 10_000
 _MAX_VALUES: Final = 60_000
 """Of each segment; tantivy refuses more than 65,000. Beyond these many distinct values, counts may be too low."""
+
+_OUTCOMES: Final = 100
+"""More than there are."""
 
 _numbers = Translator(SCHEMA).numbers
 
@@ -108,28 +112,36 @@ def first(searcher: Searcher, query: tantivy.Query) -> Hit | None:
     return found[0] if found else None
 
 
-def top_values(searcher: Searcher, query: tantivy.Query, field: str, size: int) -> Values:
+def top_values(searcher: Searcher, query: tantivy.Query, fields: Sequence[str], size: int) -> Values:
     """The most frequent values, exactly: asks for more unless the last count asked for is lower than the last one shown.
 
     Only among more than 10,000 values of equal count, the first of the order are not sure to be found.
     """
-    if field not in COUNTED:
-        known = f"`{field}` is not counted" if field in BY_NAME else f"unknown field `{field[:60]}`"
-        raise QueryError(known, hint=f"count one of {', '.join(COUNTED)}")
-    total = count(searcher, query)
+    for field in fields:
+        if field not in COUNTED:
+            known = f"`{field}` is not counted" if field in BY_NAME else f"unknown field `{field[:60]}`"
+            raise QueryError(known, hint=f"count one of {', '.join(COUNTED)}")
     size = min(size, MAX_BUCKETS)
     asked = min(max(500, 4 * size), MAX_BUCKETS)
-    while total and size > 0:
-        # A segment's own list must not be cut, or a value that is frequent over all segments but in none would be missed.
-        terms = {"field": COUNTED[field], "size": asked, "segment_size": _MAX_VALUES}
-        answer: Any = searcher.aggregate(query, {"values": {"terms": terms}})
-        buckets = [(str(bucket["key"]), int(bucket["doc_count"])) for bucket in answer["values"]["buckets"]]
-        complete = not answer["values"].get("sum_other_doc_count") or buckets[-1][1] < buckets[size - 1][1]
-        if complete or asked >= MAX_BUCKETS:
-            buckets.sort(key=lambda bucket: (-bucket[1], bucket[0]))
-            return Values(total, buckets[:size])
-        asked = MAX_BUCKETS
-    return Values(total, [])
+    answer = _aggregated(searcher, query, {"times": {"stats": {"field": TIME}}} | _terms(fields, asked))
+    total = int(answer["times"]["count"])
+    buckets: dict[str, Sequence[tuple[str, int]]] = {field: [] for field in fields}
+    if not total:
+        return Values(0, 0, 0, buckets)
+    first, last = int(answer["times"]["min"]), int(answer["times"]["max"])
+    left = fields if size > 0 else ()
+    while left:
+        cut = []
+        for field in left:
+            found = [(str(bucket["key"]), int(bucket["doc_count"])) for bucket in answer[field]["buckets"]]
+            if asked < MAX_BUCKETS and answer[field].get("sum_other_doc_count") and found[-1][1] >= found[size - 1][1]:
+                cut.append(field)
+            found.sort(key=lambda bucket: (-bucket[1], bucket[0]))
+            buckets[field] = found[:size]
+        asked, left = MAX_BUCKETS, cut
+        if cut:
+            answer = _aggregated(searcher, query, _terms(cut, asked))
+    return Values(total, first, last, buckets)
 
 
 def histogram(searcher: Searcher, query: tantivy.Query, *, interval: int, offset: int) -> Histogram:
@@ -137,17 +149,34 @@ def histogram(searcher: Searcher, query: tantivy.Query, *, interval: int, offset
     if interval <= 0:
         raise QueryError("the interval must be positive")
     too_many = QueryError(f"more than {MAX_BUCKETS} intervals have events", hint="ask for a longer interval or a shorter time")
-    asked = {"field": TIME, "interval": interval, "offset": offset % interval, "min_doc_count": 1}
+    times = {"histogram": {"field": TIME, "interval": interval, "offset": offset % interval, "min_doc_count": 1}}
+    # By outcome, of which there are three: no dearer than all together, and half as dear as the failures in a search of their own.
+    outcomes = {"terms": {"field": COUNTED[OUTCOME], "size": _OUTCOMES, "missing": "unknown"}, "aggs": {"times": times}}
     try:
-        answer: Any = searcher.aggregate(query, {"times": {"histogram": asked}})
+        answer = _aggregated(searcher, query, {"outcomes": outcomes})
     except ValueError as error:
         if "bucket" in str(error).lower():
             raise too_many from None
         raise
-    buckets = [(int(bucket["key"]), int(bucket["doc_count"])) for bucket in answer["times"]["buckets"] if bucket["doc_count"]]
-    if len(buckets) > MAX_BUCKETS:
+    counts: Counter[int] = Counter()
+    failures: dict[int, int] = {}
+    for outcome in answer["outcomes"]["buckets"]:
+        found = {int(bucket["key"]): int(bucket["doc_count"]) for bucket in outcome["times"]["buckets"] if bucket["doc_count"]}
+        counts.update(found)
+        if outcome["key"] == FAILURE:
+            failures = found
+    if len(counts) > MAX_BUCKETS:
         raise too_many
-    return Histogram(sum(number for _, number in buckets), buckets)
+    return Histogram(counts.total(), sorted(counts.items()), failures)
+
+
+def _terms(fields: Sequence[str], size: int) -> dict[str, Any]:
+    # A segment's own list must not be cut, or a value that is frequent over all segments but in none would be missed.
+    return {field: {"terms": {"field": COUNTED[field], "size": size, "segment_size": _MAX_VALUES}} for field in fields}
+
+
+def _aggregated(searcher: Searcher, query: tantivy.Query, aggregations: dict[str, Any]) -> Any:
+    return searcher.aggregate(query, aggregations)
 
 
 def in_ranges(searcher: Searcher, ranges: Sequence[tuple[int, int]]) -> int:

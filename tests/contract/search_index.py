@@ -18,7 +18,7 @@ from streams.query.evaluate import matches
 from streams.query.parser import parse
 from streams.query.tree import MatchAll, Query, Term
 from streams.scope import TenantScope
-from streams.search_index import MAX_PAGE_BYTES, Entry, Hit, Place, SearchIndex, Sort
+from streams.search_index import MAX_PAGE_BYTES, Entry, Hit, Place, SearchIndex, Sort, Values
 from tests.contract.random_events import START, decoded, entries, queries
 
 ACME = TenantScope("acme")
@@ -135,7 +135,7 @@ class SearchIndexContract:
         assert await index.count(ACME, ALL) == 1
         assert await index.count(ACME, parse("NOT user.name:alice OR tenant.id:globex user.name:bob", now=0)) == 0
         assert await index.get(ACME, "e2") is None
-        assert (await index.top_values(ACME, ALL, "user.name")).buckets == [("alice", 1)]
+        assert (await index.top_values(ACME, ALL, ["user.name"])).buckets["user.name"] == [("alice", 1)]
         assert await index.positions(ACME, [(0, 100)]) == 1
         await index.drop(GLOBEX)
         assert await index.count(ACME, ALL) == 1
@@ -239,9 +239,9 @@ class SearchIndexContract:
         expected = sorted(Counter(names).items(), key=lambda pair: (-pair[1], pair[0]))
 
         for size in (1, 10, 150, 1000):
-            values = await index.top_values(ACME, ALL, "user.name", size=size)
+            values = await index.top_values(ACME, ALL, ["user.name"], size=size)
             assert values.total == 1501
-            assert list(values.buckets) == expected[:size]
+            assert list(values.buckets["user.name"]) == expected[:size]
 
     async def test_counts_tags_and_addresses(self, index: SearchIndex) -> None:
         await self.fill(
@@ -253,14 +253,38 @@ class SearchIndexContract:
             ],
         )
 
-        assert list((await index.top_values(ACME, ALL, "tags")).buckets) == [("b", 2), ("a", 1)]
-        assert list((await index.top_values(ACME, ALL, "source.ip")).buckets) == [("10.0.0.1", 2)]
+        values = await index.top_values(ACME, ALL, ["tags", "source.ip"])
+        assert {field: list(found) for field, found in values.buckets.items()} == {
+            "tags": [("b", 2), ("a", 1)],
+            "source.ip": [("10.0.0.1", 2)],
+        }
+
+    async def test_counts_many_values_of_several_fields_at_once(self, index: SearchIndex) -> None:
+        addresses = [f"10.0.{number // 250}.{number % 250}" for number in range(1200)]
+        events = [
+            event(number, time=START + number, source_ip=address, user_name="ab"[number % 2]) for number, address in enumerate(addresses)
+        ]
+        await self.fill(index, events)
+
+        values = await index.top_values(ACME, ALL, ["source.ip", "user.name"], size=2)
+
+        assert list(values.buckets["source.ip"]) == [(address, 1) for address in sorted(addresses)[:2]]
+        assert list(values.buckets["user.name"]) == [("a", 600), ("b", 600)]
+        assert (values.first, values.last, values.total) == (START, START + 1199, 1200)
+
+    async def test_tells_of_the_times_of_what_it_counts(self, index: SearchIndex) -> None:
+        await self.fill(index, [event(number, time=START + time, user_name="ab"[number % 2]) for number, time in enumerate((7, 9, 1, 4))])
+
+        values = await index.top_values(ACME, Term("user.name", "a"), [])
+
+        assert (values.total, values.first, values.last) == (2, START + 1, START + 7)
+        assert await index.top_values(ACME, Term("user.name", "c"), ["user.name"]) == Values(0, 0, 0, {"user.name": []})
 
     async def test_refuses_to_count_what_is_not_countable(self, index: SearchIndex) -> None:
         await self.fill(index, [event(1)])
         for field in ("event.id", "message", "idp.a", "nothing"):
             with pytest.raises(QueryError):
-                await index.top_values(ACME, ALL, field)
+                await index.top_values(ACME, ALL, [field])
 
     @pytest.mark.parametrize(
         ("interval", "offset"), [(1, 0), (7, 3), (1000, 0), (60_000, 59_999), (86_400_000, -3_600_000), (604_800_000, 345_600_000)]
@@ -274,6 +298,17 @@ class SearchIndexContract:
         expected = Counter((time - offset) // interval * interval + offset for time in times)
         assert answer.total == len(times)
         assert list(answer.buckets) == sorted(expected.items())
+        assert answer.failures == {}
+
+    async def test_histograms_tell_failures_apart(self, index: SearchIndex) -> None:
+        outcomes = ["success", "failure", "unknown", "failure", "success", "failure"]
+        await self.fill(index, [event(number, time=START + number, event_outcome=outcome) for number, outcome in enumerate(outcomes)])
+
+        answer = await index.histogram(ACME, ALL, interval=2, offset=START)
+
+        assert answer.total == 6
+        assert list(answer.buckets) == [(START, 2), (START + 2, 2), (START + 4, 2)]
+        assert answer.failures == {START: 1, START + 2: 1, START + 4: 1}
 
     async def test_refuses_a_histogram_of_too_many_intervals(self, index: SearchIndex) -> None:
         await self.fill(index, [event(number) for number in range(10_001)])
