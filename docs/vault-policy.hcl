@@ -5,6 +5,15 @@
 #   bao secrets enable -path=tenantry transit
 #   bao policy write tenantry docs/vault-policy.hcl
 #
+# A role that logs in with it, and can log in again whenever it must:
+#
+#   bao auth enable approle
+#   bao write auth/approle/role/tenantry token_policies=tenantry token_period=1h
+#   bao read -field=role_id auth/approle/role/tenantry/role-id                              # TENANTRY_VAULT_ROLE_ID
+#   (umask 077; bao write -force -field=secret_id auth/approle/role/tenantry/secret-id > secret-id)   # TENANTRY_VAULT_SECRET_ID_FILE
+#
+# Or a token, which Tenantry renews (TENANTRY_VAULT_TOKEN_FILE): bao token create -policy=tenantry -period=24h -orphan -field=token
+#
 # With it, nobody can export, back up or delete a key, nor make or import one that could be: whatever a parameter is not named here for is refused.
 
 # Make and read keys, of the types that Tenantry uses.

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from prometheus_client import REGISTRY
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -13,13 +17,18 @@ from dashboards.console import columns, neighbours
 from dashboards.console.times import words
 from keyvault.caching import LIBRARIES, Caching
 from keyvault.policy import Policy
+from services.access.scopes import Scope
 from services.api.event_tail import HEARTBEAT_SECONDS
 from services.cli import app
+from services.cli.apply import _KEYS
 from services.events import export, live_tails
 from services.settings import Settings
 from streams.fields import FIELDS, MAX_TERM_CHARACTERS
+from streams.log_kafka.topics import RETENTION_MS
+from tests.routes import is_route
 
 ROOT = Path(__file__).parents[1]
+ISSUER = re.compile(r"/t/[^/]+")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
 
 
@@ -81,11 +90,48 @@ def test_the_page_of_the_console_has_its_limits() -> None:
     assert f"The newest {most} of what has arrived" in page
 
 
+def test_the_page_of_operating_has_every_scope_and_how_long_topics_are_kept() -> None:
+    page = (ROOT / "docs" / "operating.md").read_text()
+    rows = "".join(re.findall(r"^\| `[a-z]+:[a-z]+` \| .* \|$", page, re.MULTILINE))
+    assert re.findall(r"^\| `([a-z]+:[a-z]+)` \|", page, re.MULTILINE) == [scope.value for scope in Scope]
+    assert "approve or withdraw" in rows
+    days = {stream: ms // 86_400_000 for stream, ms in RETENTION_MS.items() if ms > 0}
+    for stream, kept in days.items():
+        assert re.search(rf"{kept} days, \*\*.*\*\*: `retention\.ms` of `PREFIX\.{stream}`", page)
+
+
+def test_the_file_of_a_tenant_is_one_that_apply_takes() -> None:
+    page = (ROOT / "docs" / "operating.md").read_text()
+    [example] = re.findall(r"```yaml\n(display_name: .*?)```", page, re.DOTALL)
+    tenant = yaml.safe_load(example)
+    assert set(tenant) == set(re.findall(r"^\| `([a-z_]+)` \| .* \| (?:it|they|must)", page, re.MULTILINE)) == _KEYS
+    assert Policy.parse(tenant["keys"]).render().items() >= tenant["keys"].items()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_that_a_page_names_is_there(page: Path) -> None:
-    commands = get_command(app).commands  # type: ignore[attr-defined]
-    named = set(re.findall(r"\btenantry ([a-z][a-z-]*)", "\n".join(re.findall(r"`[^`]+`|```.*?```", page.read_text(), re.DOTALL))))
-    assert named <= set(commands), page
+def test_every_command_that_a_page_names_is_there_with_its_options(page: Path) -> None:
+    program: Any = get_command(app)
+    for name, below, options in _commands(page):
+        command = program
+        for one in (name, below):
+            if one and hasattr(command, "commands"):
+                assert one in command.commands, f"{page}: tenantry {name} {below}"
+                command = command.commands[one]
+        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        known |= {"-h", "--help", "--install-completion", "--show-completion"}
+        assert set(options) <= known, f"{page}: tenantry {name} {below}"
+
+
+def _commands(page: Path) -> Iterator[tuple[str, str, list[str]]]:
+    """Each command that the page names, with the one below it, if there is one, and its options."""
+    lines = "\n".join(_code(page)).replace("\\\n", " ")
+    for name, below, rest in re.findall(r"\btenantry ([a-z][a-z-]*)((?: [a-z][a-z-]*)?)([^|;&#\n`]*)", lines):
+        yield name, below.strip(), re.findall(r"(?<=\s)--?[a-z][a-z-]*", rest)
+
+
+def _code(page: Path) -> list[str]:
+    """What the page shows as code."""
+    return re.findall(r"`[^`]+`|```.*?```", page.read_text(), re.DOTALL)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -95,9 +141,45 @@ def test_every_setting_that_a_page_names_is_there(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_file_that_a_page_links_is_there(page: Path) -> None:
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()) if "://" not in link]
-    assert [link for link in links if not (page.parent / link).exists()] == []
+def test_every_route_that_a_page_names_is_there(page: Path) -> None:
+    paths = r"((?:/(?:v1|t)/|/console\b)[^\s`'\"|()…;,<>?\\]*+(?!…)|/(?:healthz|readyz|metrics)(?![\w./]))"
+    for code in _code(page):
+        for methods, path in re.findall(rf"((?:\b(?:GET|PUT|POST|DELETE)[ |]?)*){paths}", code):
+            for method in methods.replace("|", " ").split() or [""]:
+                assert is_route(method, path) or ISSUER.fullmatch(path), f"{page}: {methods}{path}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_metric_that_a_page_names_is_there(page: Path) -> None:
+    known = {f"{one.name}_total" if one.type == "counter" else one.name for one in REGISTRY.collect()}
+    named = re.findall(r"`(tenantry_[a-z_]+)(?:\{[^`]*\})?`", page.read_text())
+    assert set(named) <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_name_the_service_and_its_token_as_the_command_line_does(page: Path) -> None:
+    assert re.findall(r"\$\{?(?:service|url|token|operator|auth)\b", "".join(_code(page)), re.IGNORECASE) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_links_is_there_with_the_heading(page: Path) -> None:
+    for file, heading in re.findall(r"\]\(([^)#\s]*)(?:#([^)]+))?\)", page.read_text()):
+        if "://" in file:
+            continue
+        target = page.parent / file if file else page
+        assert target.exists(), f"{page}: {file}"
+        assert not heading or heading in _headings(target), f"{page}: {file}#{heading}"
+
+
+def _headings(page: Path) -> set[str]:
+    """What links call the headings of the page."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_test_that_a_page_names_is_there(page: Path) -> None:
+    assert [name for name in re.findall(r"`(tests/[\w/.]+)", page.read_text()) if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize("target", ["help", "run", "test", "test-all", "lint", "format", "bench"])

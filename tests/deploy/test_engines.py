@@ -101,6 +101,18 @@ def test_openbao_unseals_itself_and_its_setup_may_run_again(openbao: engines.Ope
     assert "Root Token" not in kept, "it was revoked"
 
 
+def test_openbao_goes_on_without_its_recovery_key_once_its_setup_is_told(openbao: engines.OpenBao) -> None:
+    """As docs/losing.md says."""
+    note = openbao.kept / "init.txt"
+    kept = note.read_text()
+    note.unlink()
+    assert openbao.give_role().returncode != 0, "it would initialise what is initialised"
+    note.write_text("the recovery key is lost\n")
+    told = openbao.give_role()
+    assert (told.returncode, told.stdout) == (0, b"OpenBao has what Tenantry needs.\n")
+    note.write_text(kept)
+
+
 async def test_openbao_comes_back_from_a_snapshot_with_its_keys(openbao: engines.OpenBao, secrets: Path) -> None:
     name = KeyName(TenantScope("globex"), 1, Algorithm.ES256)
     store = open_store(settings(openbao, "openbao:8200"))
