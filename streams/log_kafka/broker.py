@@ -31,6 +31,13 @@ class Fence(NamedTuple):
     epoch: int
 
 
+class Cursor(NamedTuple):
+    """Where a group is in a partition, and the note that was committed with it."""
+
+    offset: int
+    note: str
+
+
 class Broker:
     """Asks the cluster over one client, which is started at the first question and outlives its brokers' restarts.
 
@@ -87,8 +94,8 @@ class Broker:
 
         return await self._answer(f"ask where {topic} ends", ask)
 
-    async def committed(self, group: str, topic: str, *, stable: bool) -> Mapping[int, int]:
-        """The group's offsets; partitions where it has none are left out.
+    async def committed(self, group: str, topic: str, *, stable: bool) -> Mapping[int, Cursor]:
+        """The group's cursors; partitions where it has none are left out.
 
         Args:
             group: its full name.
@@ -96,17 +103,17 @@ class Broker:
             stable: waits for transactions that are about to change them. (After a commit is answered, that takes a moment.)
         """
 
-        async def ask(client: Any) -> Mapping[int, int]:
+        async def ask(client: Any) -> Mapping[int, Cursor]:
             await _known(client, topic)
             partitions = sorted(client.cluster.partitions_for_topic(topic))
             request = OffsetFetch(group, topic, partitions, stable=stable)
             while True:
                 answer = await self._coordinated(client, CoordinationType.GROUP, group, request)
                 self._raise_coordinated(answer.error_code, CoordinationType.GROUP, group)
-                offsets = {partition: (offset, code) for _, parts, _ in answer.topics for partition, offset, _, _, code, _ in parts}
-                codes = {code for _, code in offsets.values() if code}
+                found = [part for _, parts, _ in answer.topics for part in parts]
+                codes = {code for _, _, _, _, code, _ in found if code}
                 if not codes:
-                    return {partition: offset for partition, (offset, _) in offsets.items() if offset >= 0}
+                    return {partition: Cursor(offset, note or "") for partition, offset, _, note, _, _ in found if offset >= 0}
                 if codes != {UNSTABLE}:
                     self._raise_coordinated(min(codes - {UNSTABLE}), CoordinationType.GROUP, group)
                 await asyncio.sleep(_MARKER_SECONDS)

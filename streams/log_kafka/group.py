@@ -13,11 +13,13 @@ from aiokafka.structs import TopicPartition
 
 from streams.errors import LogUnavailable, Overtaken
 from streams.event_log import CONTROL, Batch, NewRecord, Record
-from streams.log_kafka.broker import Broker
+from streams.log_kafka.advances import Advance, Advances, shares
+from streams.log_kafka.broker import Broker, Cursor
 from streams.log_kafka.connection import KafkaConnection
 from streams.log_kafka.consumer import Consumer, Listener
+from streams.log_kafka.member import Member
 from streams.log_kafka.names import Names
-from streams.log_kafka.producer import InDoubt, NotWritten, Producer
+from streams.log_kafka.producer import InDoubt, NotWritten
 from streams.log_kafka.records import Addressed
 from streams.log_kafka.subscription import KafkaSubscription
 from streams.log_kafka.tenure import Tenure
@@ -30,10 +32,13 @@ _GRACE_SECONDS: Final = 10.0
 class GroupSubscription(KafkaSubscription):
     """Each partition is followed by one member at a time, and advanced by that member only.
 
-    A member that is given a partition first takes its transactional id, which ends what the member before had open and refuses it
-    from then on; then it reads the group's cursor; then it commits the same cursor again, which Kafka refuses to a member that has
+    Every member has a transactional id of its own, which it notes beside each cursor that it commits. A member that is given partitions
+    first takes the ids that are noted there, which ends what the members before had open and refuses them from then on, and its own;
+    then it reads the group's cursors; then it commits the same cursors again with its own id, which Kafka refuses to a member that has
     been replaced meanwhile. Only then it hands out batches. An advance with outputs is a transaction with that id; one without is a
     commit, which Kafka refuses to a member that has been replaced. So no two members can both advance past the same record.
+
+    A member that is fenced off and goes on with other partitions takes its id again, and loses only the time.
     """
 
     def __init__(
@@ -56,6 +61,8 @@ class GroupSubscription(KafkaSubscription):
         self._group = group
         self._pace = pace
         self._addressed = addressed
+        self._member = Member(connection, broker, names, group, stream)
+        self._advances = Advances(self._write)
         self._tenures: dict[int, Tenure] = {}
         self._assigned = asyncio.Event()
         self._rebalances = 0
@@ -78,18 +85,12 @@ class GroupSubscription(KafkaSubscription):
                         return tenure.done[1]
                     if tenure.outstanding[0] is not batch:
                         raise ValueError("the batches of a partition are advanced in the order in which they came")
-                    written = await self._write(tenure, batch, addressed)
+                    return await self._advances.run(batch, addressed, alone=tenure.alone)
             except (NotWritten, InDoubt, LogUnavailable, *TROUBLES) as error:
                 cause = error.__cause__ if isinstance(error, NotWritten | InDoubt) else error
                 if self._ended or time.monotonic() >= deadline or not passes(cause):
                     raise explained(f"advance in {self._topic}", cause or error) from error
                 await asyncio.sleep(RETRY_SECONDS)
-            else:
-                if tenure.outstanding and tenure.outstanding[0] is batch:
-                    tenure.outstanding.popleft()
-                    tenure.cursor = batch.end
-                await self._notify()
-                return written
 
     @property
     def cursors(self) -> Mapping[int, int]:
@@ -104,8 +105,8 @@ class GroupSubscription(KafkaSubscription):
         self._ended = True
         await self._notify()
         await super().end()
-        for tenure in self._tenures.values():
-            await tenure.discard()
+        await self._advances.end()
+        await self._member.discard()
 
     def take(self, *, whole: bool = True) -> Batch | None:
         if self._revoking:
@@ -141,8 +142,7 @@ class GroupSubscription(KafkaSubscription):
 
     async def close_consumer(self) -> None:
         self._assigned.clear()
-        for tenure in self._tenures.values():
-            tenure.unsettle()
+        self._unsettle()
         await super().close_consumer()
 
     async def revoked(self) -> None:
@@ -163,14 +163,11 @@ class GroupSubscription(KafkaSubscription):
         self._rebalances += 1
         before, self._tenures = self._tenures, {}
         for part in parts:
-            tenure = before.pop(part.partition) if part.partition in before else Tenure(part.partition, self._pace)
-            tenure.unsettle()
-            self._tenures[part.partition] = tenure
+            self._tenures[part.partition] = before.get(part.partition) or Tenure(part.partition, self._pace)
+        self._unsettle()
         self._places = dict(self._tenures)
         self._revoking = False
         self._assigned.set()
-        for tenure in before.values():
-            await tenure.discard()
 
     async def _owned(self, batch: Batch) -> Tenure:
         """The settled tenure that the batch belongs to."""
@@ -191,46 +188,60 @@ class GroupSubscription(KafkaSubscription):
     async def _settle(self) -> None:
         """Makes this member the only one that can advance in its partitions, and finds out where the group is."""
         async with self._settling:
-            consumer, rebalance = self._consumer, self._rebalances
-            unsettled = [tenure for tenure in self._tenures.values() if not tenure.settled]
-            if not unsettled or consumer is None:
+            consumer, rebalance, mine = self._consumer, self._rebalances, list(self._tenures.values())
+            if consumer is None or all(tenure.settled for tenure in mine):
                 return
-            for tenure in unsettled:
-                await tenure.discard()
-            fences = await asyncio.gather(
-                *(self._broker.fence(self._names.follower(self._group, self._stream, tenure.partition)) for tenure in unsettled)
-            )
-            committed = await self._broker.committed(self._names.group(self._group), self._topic, stable=True)
-            cursors = {tenure.partition: committed.get(tenure.partition, 0) for tenure in unsettled}
-            await consumer.commit({self.part(partition): cursor for partition, cursor in cursors.items()})
+            self._unsettle()  # all of them, as all depend on the one id
+            before = await self._cursors(stable=False)
+            await self._member.take_over([before[one.partition] for one in mine if one.partition in before])
+            found = await self._cursors(stable=True)
+            cursors = {one.partition: found[one.partition].offset if one.partition in found else 0 for one in mine}
+            await consumer.commit(self._member.noted({self.part(partition): cursor for partition, cursor in cursors.items()}))
             if rebalance != self._rebalances:
                 return  # it begins again with what is assigned now
-            for tenure, fence in zip(unsettled, fences, strict=True):
-                tenure.settle(fence, cursors[tenure.partition])
+            for tenure in mine:
+                tenure.settle(cursors[tenure.partition])
                 consumer.seek(self.part(tenure.partition), tenure.next)
                 consumer.resume(self.part(tenure.partition))
             await self._notify()
 
-    async def _write(self, tenure: Tenure, batch: Batch, outputs: Sequence[Addressed]) -> Sequence[Record]:
-        offsets = {self.part(batch.partition): batch.end}
+    async def _cursors(self, *, stable: bool) -> Mapping[int, Cursor]:
+        return await self._broker.committed(self._names.group(self._group), self._topic, stable=stable)
+
+    async def _write(self, advances: Sequence[Advance]) -> Sequence[Sequence[Record]]:
+        tenures = [self._tenures.get(one.batch.partition) for one in advances]
+        for one, tenure in zip(advances, tenures, strict=True):
+            if tenure is None or not tenure.settled or not tenure.outstanding or tenure.outstanding[0] is not one.batch:
+                raise kafka_errors.IllegalStateError(f"another rebalance of {self._group} has begun")
+        held = [tenure for tenure in tenures if tenure is not None]
+        outputs = [record for one in advances for record in one.outputs]
+        cursors = {self.part(one.batch.partition): one.batch.end for one in advances}
+        placed: Sequence[Record] = ()
         try:
-            if not outputs:
+            if outputs:
+                placed = await self._member.transact(outputs, cursors)
+            else:
                 assert self._consumer is not None
-                await self._consumer.commit(offsets)
-                return []
-            if tenure.producer is None:
-                assert tenure.fence is not None
-                identity = self._names.follower(self._group, self._stream, tenure.partition)
-                tenure.producer = Producer(self._connection, identity, tenure.fence)
-                await tenure.producer.start()
-            return await tenure.producer.transact(outputs, offsets, self._names.group(self._group))
+                await self._consumer.commit(self._member.noted(cursors))
         except BaseException as error:
-            if isinstance(error, InDoubt):
-                tenure.doubt = batch, error.records
-            elif not outputs:
-                tenure.doubt = batch, ()
-            tenure.unsettle()  # the next attempt fences, ends what is open, and looks where the group is
+            cause = error.__cause__ if isinstance(error, NotWritten | InDoubt) else error
+            if isinstance(error, InDoubt) or not outputs:
+                records = error.records if isinstance(error, InDoubt) else ()
+                for one, tenure, part in zip(advances, held, shares(advances, records), strict=True):
+                    tenure.doubt = one.batch, part
+            for tenure in held:
+                tenure.alone |= not passes(cause)
+            self._unsettle()  # the next attempt fences, ends what is open, and looks where the group is
             raise
+        answers = shares(advances, placed)
+        for one, tenure, part in zip(advances, held, answers, strict=True):
+            tenure.advanced(one.batch, part)
+        await self._notify()
+        return answers
+
+    def _unsettle(self) -> None:
+        for tenure in self._tenures.values():
+            tenure.unsettle()
 
     async def _notify(self) -> None:
         async with self._advanced:

@@ -111,7 +111,8 @@ class KafkaEventLog(EventLog):
         # process follows itself, it knows better.
         topic = self._names.topic(stream)
         count = (await self.partitions())[stream]
-        committed = dict(await self._broker.committed(self._names.group(group), topic, stable=False))
+        found = await self._broker.committed(self._names.group(group), topic, stable=False)
+        committed = {partition: cursor.offset for partition, cursor in found.items()}
         for subscription in self._subscriptions:
             if isinstance(subscription, GroupSubscription) and subscription.follows(stream, group):
                 committed |= subscription.cursors

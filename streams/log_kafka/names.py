@@ -34,9 +34,9 @@ class Names:
         """The consumer group; its offsets are kept apart for each topic."""
         return f"{self._prefix}.{group}"
 
-    def follower(self, group: str, stream: str, partition: int) -> str:
-        """The transactional id of whoever advances the group in a partition: a new one fences the one before."""
-        return f"{self._prefix}.{group}.{stream}.{partition}"
+    def follower(self, group: str, stream: str, member: str) -> str:
+        """The transactional id of a member of the group: who takes its partitions over fences it off."""
+        return f"{self._prefix}.{group}.{stream}.{member}"
 
     def writer(self, stream: str, partition: int) -> str:
         """The transactional id of whoever may append to a partition that is appended to conditionally."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka_errors
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams.event_log import Record
 from streams.log_kafka.broker import Fence
@@ -69,7 +69,7 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
             self._txn_manager.set_pid_and_epoch(*fence)
 
     async def transact(
-        self, records: Sequence[Addressed], offsets: Mapping[TopicPartition, int] | None = None, group: str | None = None
+        self, records: Sequence[Addressed], offsets: Mapping[TopicPartition, OffsetAndMetadata] | None = None, group: str | None = None
     ) -> Sequence[Record]:
         """Appends the records, and moves the group to the offsets, in one transaction; answers the records as they stand in the log.
 

@@ -122,12 +122,10 @@ async def test_a_member_that_was_replaced_and_does_not_know_advances_nothing(ope
         # What a successor does on being given the partition, while this one is asleep.
         other = successor.follow(IDP_EVENTS, "router")
         assert isinstance(other, GroupSubscription)
-        identity = other._names.follower("router", IDP_EVENTS, batch.partition)
-        producer = Producer(other._connection, identity, await successor._broker.fence(identity))
-        await producer.start()
-        outputs = await successor.addressed([new("theirs")])
-        await producer.transact(outputs, {other.part(batch.partition): batch.end}, other._names.group("router"))
-        await producer.discard()
+        cursors = await successor._broker.committed(other._names.group("router"), other._topic, stable=True)
+        await other._member.take_over([cursors[batch.partition]])
+        await other._member.transact(await successor.addressed([new("theirs")]), {other.part(batch.partition): batch.end})
+        await other.end()
         with pytest.raises(Overtaken):
             await subscription.advance(batch, [new("mine")])
         await successor.append([new("raw too", stream=IDP_EVENTS)])

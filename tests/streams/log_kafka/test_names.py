@@ -30,7 +30,7 @@ def test_every_name_begins_with_the_prefix() -> None:
         names.topic(TENANT_LOG),
         names.layout,
         names.group("index"),
-        names.follower("index", TENANT_LOG, 3),
+        names.follower("index", TENANT_LOG, "3"),
         names.writer(CONTROL, 1),
         names.appender("x"),
     ]
