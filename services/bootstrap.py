@@ -21,12 +21,13 @@ from services.events.live_tails import LiveTails
 from services.events.search import Search
 from services.events.slots import Slots
 from services.keys.approval_commands import ApprovalCommands
-from services.keys.custodian import Commands, Custodian
+from services.keys.custodian import Custodian
 from services.keys.fetches import Fetches
 from services.keys.imports import Imports
 from services.keys.publication import Publication
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
+from services.keys.seen_commands import Commands
 from services.keys.usage import UsageCounter, secret_of_subjects
 from services.keys.watch import watch_keys
 from services.keys.wave_commands import WaveCommands
