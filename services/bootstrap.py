@@ -56,6 +56,9 @@ from streams.search_index import SearchIndex
 
 _RETENTION_EVERY_SECONDS: Final = 3600
 _WAVES_EVERY_SECONDS: Final = 60
+_COMPLETIONS_PER_TENANT: Final = 4
+_COMPLETIONS: Final = 20
+"""Each may have fifty events in memory, of a megabyte each."""
 
 
 @asynccontextmanager
@@ -142,6 +145,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             usage=usage,
             live_tails=LiveTails(search),
             exports=Slots("exports", per_tenant=export.PER_TENANT, in_all=export.IN_ALL),
+            completions=Slots("completions", per_tenant=_COMPLETIONS_PER_TENANT, in_all=_COMPLETIONS),
             ingest=Ingest(log, sources.map),
             audit=Audit(log),
             overview=overview,
