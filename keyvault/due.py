@@ -101,7 +101,7 @@ Action = Prepare | Activate | Compromise | Destroy | Discard | Import | Adopt
 
 
 def activates_at(ring: Ring, policy: Policy) -> int | None:
-    """When the schedule activates the standby; None without one.
+    """When the schedule activates the standby; None without one, or if it is `outdated`.
 
     A key of another algorithm than the active one's, one that takes over after a compromise, and one that was imported, do not wait for
     `rotation_period`. A wave's request ends that wait at its turn, and never prolongs it. All wait for the relying parties, see `safe_at`.
@@ -111,11 +111,18 @@ def activates_at(ring: Ring, policy: Policy) -> int | None:
         return None
     if active is None or active.activated_at is None:
         return standby.published_at
+    if outdated(ring, policy):
+        return None
     ready = safe_at(ring, policy, standby)
     if standby.emergency or standby.imported or standby.algorithm is not active.algorithm:
         return ready
     turn = active.activated_at + policy.rotation_period
     return max(ready, turn if ring.requested is None else min(turn, ring.requested.due_at))
+
+
+def outdated(ring: Ring, policy: Policy) -> bool:
+    """Whether the schedule replaces the standby, instead of activating it, as the policy has another algorithm by now."""
+    return ring.active is not None and ring.standby is not None and ring.standby.algorithm is not policy.algorithm
 
 
 def soonest(ring: Ring, policy: Policy, now: int) -> int:
@@ -159,7 +166,7 @@ def due(ring: Ring, policy: Policy, now: int) -> list[Action]:
         # Tokens can't be signed at all, so this key does not wait for room.
         actions.append(Prepare(ordinal, policy.algorithm, activate=True))
         ordinal, takeover_from, space = ordinal + 1, None, space - 1
-    elif standby is not None and ring.active is not None and standby.algorithm is not policy.algorithm:
+    elif standby is not None and outdated(ring, policy):
         if freed(standby, now) or space > 0:
             actions.append(Prepare(ordinal, policy.algorithm, emergency=takeover_from is not None, replaces=standby.kid))
     elif standby is not None and (when := activates_at(ring, policy)) is not None and (ring.active is None or when <= now):

@@ -33,15 +33,17 @@ def parse_duration(text: object) -> int:
 
 
 def render_duration(milliseconds: int) -> str:
-    """The milliseconds (not negative) as an ISO 8601 duration: whole days as `P90D`, all else in hours, minutes and seconds.
+    """The milliseconds (not negative) as an ISO 8601 duration: whole days as `P90D`, and two days and more as `P30DT10M`.
 
-    25 hours stay `PT25H`, as people say it, instead of `P1DT1H`.
+    What is less is in hours: 25 stay `PT25H`, as people say it, instead of `P1DT1H`.
     """
-    if milliseconds and milliseconds % DAY == 0:
-        return f"P{milliseconds // DAY}D"
-    hours, rest = divmod(milliseconds, HOUR)
+    days, rest = divmod(milliseconds, DAY)
+    if days == 1 and rest:
+        days, rest = 0, milliseconds
+    hours, rest = divmod(rest, HOUR)
     minutes, rest = divmod(rest, MINUTE)
     seconds, fraction = divmod(rest, SECOND)
     decimals = f".{fraction:03}".rstrip("0") if fraction else ""
     text = (f"{hours}H" if hours else "") + (f"{minutes}M" if minutes else "") + (f"{seconds}{decimals}S" if seconds or fraction else "")
-    return f"PT{text or '0S'}"
+    date = f"{days}D" if days else ""
+    return f"P{date}T{text}" if text else f"P{date or 'T0S'}"

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keyvault.due import activates_at, room
+from keyvault.due import activates_at, outdated, room
 from keyvault.durations import DAY
 from keyvault.key import KeyState
 from keyvault.readiness import safe_at
@@ -82,7 +82,7 @@ def _next(ring: Ring, now: int) -> Generator[Coming, None, tuple[int, str | None
         free = now if room(ring, policy, now) > 0 else ring.next_change(now) or now
         yield Coming(free, Kind.PREPARE)
         return max(free + policy.publish_ahead, (active.activated_at or now) + policy.rotation_period), None, False
-    if standby.algorithm is not policy.algorithm:  # it is replaced, and its successor does not wait for `rotation_period`
+    if outdated(ring, policy):  # it is replaced, and its successor does not wait for `rotation_period`
         yield Coming(now, Kind.PREPARE)
         return now + policy.publish_ahead, None, False
     planned = activates_at(ring, policy)

@@ -21,12 +21,13 @@ from services.events.live_tails import LiveTails
 from services.events.search import Search
 from services.events.slots import Slots
 from services.keys.approval_commands import ApprovalCommands
-from services.keys.custodian import Commands, Custodian
+from services.keys.custodian import Custodian
 from services.keys.fetches import Fetches
 from services.keys.imports import Imports
 from services.keys.publication import Publication
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
+from services.keys.seen_commands import Commands
 from services.keys.usage import UsageCounter, secret_of_subjects
 from services.keys.watch import watch_keys
 from services.keys.wave_commands import WaveCommands
@@ -55,6 +56,9 @@ from streams.search_index import SearchIndex
 
 _RETENTION_EVERY_SECONDS: Final = 3600
 _WAVES_EVERY_SECONDS: Final = 60
+_COMPLETIONS_PER_TENANT: Final = 4
+_COMPLETIONS: Final = 20
+"""Each may have fifty events in memory, of a megabyte each."""
 
 
 @asynccontextmanager
@@ -141,6 +145,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             usage=usage,
             live_tails=LiveTails(search),
             exports=Slots("exports", per_tenant=export.PER_TENANT, in_all=export.IN_ALL),
+            completions=Slots("completions", per_tenant=_COMPLETIONS_PER_TENANT, in_all=_COMPLETIONS),
             ingest=Ingest(log, sources.map),
             audit=Audit(log),
             overview=overview,

@@ -75,6 +75,7 @@ class Platform:
     usage: UsageSums
     live_tails: LiveTails
     exports: Slots
+    completions: Slots
     ingest: Ingest
     audit: Audit
     overview: Overview

@@ -13,6 +13,9 @@ DEAD_LETTERS: Final = "dead-letters"
 CONTROL: Final = "control"
 STREAMS: Final = (IDP_EVENTS, TENANT_LOG, DEAD_LETTERS, CONTROL)
 
+UNREADABLE: Final = "unreadable"
+"""A header of a record of `idp-events` that a log gives out in place of others, which it can't: it says, for people, what they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from streams.dead_letters import Reason
-from streams.event_log import DEAD_LETTERS, IDP_EVENTS, NewRecord, Record
+from streams.errors import DecodeError
+from streams.event_log import DEAD_LETTERS, IDP_EVENTS, UNREADABLE, NewRecord, Record
 
 MAX_LINES: Final = 500
 MAX_BYTES: Final = 700_000
@@ -86,12 +87,15 @@ def raw_events(record: Record) -> Iterator[RawEvent]:
     Blank lines are no events.
 
     Raises:
+        DecodeError: it stands for records that the log can't give out.
         ValueError: its headers make no sense.
     """
     headers = record.headers
     if not headers:  # what identity providers write themselves; this runs for every event
         yield RawEvent(record.value, f"{OWN}{record.stream}-{record.partition}-{record.offset}", record.time)
         return
+    if UNREADABLE in headers:
+        raise DecodeError(Reason.TOO_LARGE, headers[UNREADABLE])
     _check(headers)
     identity = headers.get("identity") or f"{OWN}{record.stream}-{record.partition}-{record.offset}"
     arrived = int(headers.get("arrived") or record.time)
@@ -129,8 +133,8 @@ def dead_letter(event: RawEvent, reason: Reason, message: str, record: Record | 
 
 
 def is_cut(letter: Record) -> bool:
-    """Whether the dead letter holds the beginning of its event only, which can't be routed."""
-    return _SHA256 in letter.headers
+    """Whether the dead letter holds the beginning of its event only, or nothing, which can't be routed."""
+    return _SHA256 in letter.headers or not letter.value
 
 
 def revived(letter: Record) -> NewRecord:

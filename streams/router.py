@@ -117,11 +117,16 @@ class _Routing:
         self._dead[reason] += 1
 
     def raw(self, records: Iterable[Record]) -> Iterator[RawEvent]:
-        """The raw events; a record whose headers make no sense is a dead letter as a whole."""
+        """The raw events; a record whose headers make no sense, or that stands for others, is a dead letter as a whole."""
         for record in records:
             self._record = record
             try:
                 yield from raw_events(record)
+            except DecodeError as error:
+                self._bury(_whole(record), Reason(error.reason), str(error))
             except ValueError as error:
-                identity = f"{OWN}{record.stream}-{record.partition}-{record.offset}"
-                self._bury(RawEvent(record.value, identity, record.time), Reason.INTERNAL_ERROR, f"its headers can't be read: {error}")
+                self._bury(_whole(record), Reason.INTERNAL_ERROR, f"its headers can't be read: {error}")
+
+
+def _whole(record: Record) -> RawEvent:
+    return RawEvent(record.value, f"{OWN}{record.stream}-{record.partition}-{record.offset}", record.time)

@@ -37,6 +37,7 @@ SCOPE_MAKERS = {
 ENGINES: dict[str, str | tuple[str, ...]] = {
     "sqlite3": "streams/log_sqlite/",
     "aiokafka": "streams/log_kafka/",
+    "cramjam": "streams/log_kafka/",
     "faust": "services/worker/",
     "mode": "services/worker/",
     "tantivy": "streams/index_tantivy/",

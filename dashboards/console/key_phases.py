@@ -46,15 +46,8 @@ def phases(key: Key, ring: Ring, now: int) -> tuple[Phase, ...]:
 
 def turn(ring: Ring, now: int) -> int | None:
     """When the standby takes over by the schedule, or at once if its time has come; None if there is none that will."""
-    if outdated(ring):
-        return None
     planned = activates_at(ring, ring.policy)
     return None if planned is None else max(planned, now)
-
-
-def outdated(ring: Ring) -> bool:
-    """Whether the schedule replaces the standby, as the policy asks for another algorithm by now (see `keyvault.due.due`)."""
-    return ring.standby is not None and ring.active is not None and ring.standby.algorithm is not ring.policy.algorithm
 
 
 def _planned(key: Key, ring: Ring, now: int) -> Iterator[Phase]:

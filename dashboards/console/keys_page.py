@@ -7,12 +7,13 @@ from typing import ClassVar, Final
 
 from dashboards.console.approvals import ApprovalView, dual_control_words
 from dashboards.console.key_history import History
+from dashboards.console.key_phases import turn
 from dashboards.console.published_jwks import PublishedJwks
 from dashboards.console.ring_timeline import Timeline, timeline
 from dashboards.console.rotation import Rotation, rotation
 from dashboards.console.standby_readiness import StandbyReadiness, standby_readiness
 from dashboards.console.times import age, utc, words
-from keyvault.due import activates_at
+from keyvault.due import outdated
 from keyvault.key import Key, KeyState
 from keyvault.policy import Policy
 from keyvault.policy_warnings import warnings
@@ -131,7 +132,7 @@ def _view(key: Key, ring: Ring, now: int) -> KeyView:
     names = {
         "Published": key.published_at,
         "Signs since" if key.state is KeyState.ACTIVE else "Signed from": key.activated_at,
-        "Takes over": activates_at(ring, ring.policy) if key.state is KeyState.PRE_ACTIVATION else None,
+        "Takes over": turn(ring, now) if key.state is KeyState.PRE_ACTIVATION else None,
         "Stopped signing": key.deactivated_at,
         "Leaves the JWKS" if key.published(now) else "Left the JWKS": key.publish_until if key.state is KeyState.DEACTIVATED else None,
         "Compromised": key.compromised_at,
@@ -157,6 +158,9 @@ def _meaning(key: Key, ring: Ring, now: int) -> str:
         case KeyState.ACTIVE:
             why = f" It was activated before its time: {key.forced}." if key.forced else ""
             return f"Signs every new token. Relying parties verify with it.{why}"
+        case KeyState.PRE_ACTIVATION if outdated(ring, ring.policy):
+            wanted = ring.policy.algorithm.value
+            return f"Published already, and about to be replaced: the policy asks for {wanted} now, so it does not take over by itself."
         case KeyState.PRE_ACTIVATION:
             ready = safe_at(ring, ring.policy, key)
             can = f"It can take over from {utc(ready)} ({age(ready, now)}) on." if ready > now else "It is ready to take over at any time."

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dashboards.console.key_phases import Phase, PhaseKind, outdated, phases, turn
+from dashboards.console.key_phases import Phase, PhaseKind, phases, turn
 from dashboards.console.text import json_escaped
 from dashboards.console.times import tick, utc
+from keyvault.due import outdated
 from keyvault.key import Key
 from keyvault.ring import Ring
 
@@ -174,7 +175,7 @@ def _says(ring: Ring, now: int) -> tuple[str, ...]:
     counted = f"{published} {'key is' if published == 1 else 'keys are'} in the JWKS."
     if active is None:
         return ("No key signs.", counted)
-    if standby is not None and outdated(ring):
+    if standby is not None and outdated(ring, ring.policy):
         return (f"{_name(active)} signs. {_name(standby)} is about to be replaced, as the policy asks for another algorithm.", counted)
     if standby is None or handover is None:
         return (f"{_name(active)} signs, and nothing is published yet that could take over.", counted)

@@ -137,7 +137,7 @@ async def static(name: str) -> Response:
     return Response(found.body, media_type=found.media_type, headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 
-@router.api_route(HOME + "/{rest:path}", methods=_ANY)
+@router.api_route(HOME + "/{rest:text}", methods=_ANY)
 async def nothing(rest: str) -> Response:  # noqa: ARG001 -- whatever it is
     """Every other path below the console."""
     raise NotFound("there is no such page")

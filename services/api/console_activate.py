@@ -10,14 +10,19 @@ from fastapi import APIRouter, Request, Response
 from dashboards.console.activation import ActivatePage, activated, activation
 from dashboards.console.frame import HOME, keys_path
 from keyvault.errors import KeyVaultError
+from keyvault.ring import Ring
 from services.access.scopes import Scope
 from services.api.console_edge import ConsoleRoute, TheVisitor, Visitor, form_of, page_of, to
 from services.api.edge import ThePlatform, platform
 from services.api.problems import problem
+from services.errors import Conflict, Invalid
 
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 _PATH: Final = HOME + "/{tenant}/keys/activate"
 """The `kid` is in the query: an imported one can be any text, which a path can't."""
+_CHANGED: Final = (
+    "The keys, or who has them, have changed since this page was loaded, so nothing was done. What would happen now stands below."
+)
 
 
 @router.api_route(_PATH, methods=["GET", "HEAD"])
@@ -32,19 +37,17 @@ async def activate(tenant: str, kid: str, request: Request, running: ThePlatform
     form = await form_of(request, who.session)
     scope = who.principal.enter(tenant, Scope.KEYS_ROTATE, running.tenants.exists)
     reason = form.get("reason", "").strip()
-    plan = activation(running.rings.of(tenant), running.now(), running.rings.of(tenant).find(kid).kid)
-    if form.get("expects") != plan.expects:
-        trouble = (
-            "The keys, or who has them, have changed since this page was loaded, so nothing was done. What would happen now stands below."
-        )
-        return _page(request, who, tenant, kid, reason=reason, trouble=trouble, status=HTTPStatus.CONFLICT)
-    if plan.forced and not reason:
-        trouble = "Nothing was done: letting a key sign before it is safe takes a reason."
-        return _page(request, who, tenant, kid, trouble=trouble, status=HTTPStatus.BAD_REQUEST)
+
+    def check(ring: Ring, now: int) -> None:
+        plan = activation(ring, now, kid)
+        if form.get("expects") != plan.expects:
+            raise Conflict(_CHANGED)
+        if plan.forced and not reason:
+            raise Invalid("Nothing was done: letting a key sign before it is safe takes a reason.")
+
     try:
-        # Without a reason nothing is forced, should the key be no more safe by the time that this is decided.
-        done = await running.custodian.activate(scope, kid, reason=reason if plan.forced else None, by=who.principal.id, command=None)
-    except KeyVaultError as error:
+        done = await running.custodian.activate(scope, kid, reason=reason or None, by=who.principal.id, command=None, check=check)
+    except (KeyVaultError, Conflict, Invalid) as error:
         found = problem(error)
         status = found.status if found else HTTPStatus.INTERNAL_SERVER_ERROR
         return _page(request, who, tenant, kid, reason=reason, trouble=str(error), status=status)

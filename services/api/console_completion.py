@@ -66,6 +66,12 @@ async def complete(
 
 
 async def _choices(request: Request, running: Platform, scope: TenantScope, who: Visitor, asked: Asked, typed: Typed) -> tuple[Choice, ...]:
+    """The choices; those that need no search cost nothing, and are there for everybody at any time.
+
+    Raises:
+        TooMany: the tenant's sessions ask for as many at once as they may. The script of the page then says that there are none just now.
+        QueryError: the times are not right.
+    """
     name = typed.field
     if name is None and not typed.text.startswith(f"{_OBJECT}."):
         return completion.fields(typed.text)
@@ -76,11 +82,12 @@ async def _choices(request: Request, running: Platform, scope: TenantScope, who:
         return ()
     # Of one's own events too, if it is their provider that is asked for.
     everything = question_of(replace(asked, q="event.provider:*" if name == "event.provider" else ""))
-    await _audit(request, running, scope, who, name if kind is not FieldType.FLAT and name is not None else _OBJECT)
-    if kind is FieldType.FLAT or name is None:
-        found = await _sampled(running, scope, everything, name)
-        return completion.paths(typed.text, found) if name is None else completion.values(typed, found)
-    return completion.values(typed, await _top(running, scope, everything, name, typed.text, kind))
+    with running.completions.take(scope):
+        await _audit(request, running, scope, who, name if kind is not FieldType.FLAT and name is not None else _OBJECT)
+        if kind is FieldType.FLAT or name is None:
+            found = await _sampled(running, scope, everything, name)
+            return completion.paths(typed.text, found) if name is None else completion.values(typed, found)
+        return completion.values(typed, await _top(running, scope, everything, name, typed.text, kind))
 
 
 async def _top(

@@ -11,15 +11,21 @@ from dashboards.console.compromise_page import CompromisePage, expected, reporte
 from dashboards.console.frame import HOME, compromise_path
 from keyvault.errors import KeyVaultError
 from keyvault.plan import Outcome
+from keyvault.ring import Ring
 from services.access.scopes import Scope
 from services.api.blast_radius import radius
 from services.api.console_edge import ConsoleRoute, TheVisitor, Visitor, form_of, page_of, to
 from services.api.edge import ThePlatform, platform
 from services.api.problems import problem
+from services.errors import Conflict
 
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 _PATH: Final = HOME + "/{tenant}/keys/compromise"
 """The `kid` is in the query: an imported one can be any text, which a path can't."""
+_CHANGED: Final = (
+    "The keys, the policy or the relying parties have changed since this page was loaded, so nothing was done. "
+    "What a report would do now stands below."
+)
 
 
 @router.api_route(_PATH, methods=["GET", "HEAD"])
@@ -34,16 +40,14 @@ async def report(tenant: str, kid: str, request: Request, running: ThePlatform, 
     form = await form_of(request, who.session)
     scope = who.principal.enter(tenant, Scope.KEYS_REVOKE, running.tenants.exists)
     reason = form.get("reason", "")
-    ring = running.rings.of(tenant)
-    if ring.find(kid).compromised_at is None and form.get("expects") != expected(ring, kid):
-        trouble = (
-            "The keys, the policy or the relying parties have changed since this page was loaded, so nothing was done. "
-            "What a report would do now stands below."
-        )
-        return await _page(request, who, tenant, kid, reason=reason, trouble=trouble, status=HTTPStatus.CONFLICT)
+
+    def check(ring: Ring, _: int) -> None:
+        if ring.find(kid).compromised_at is None and form.get("expects") != expected(ring, kid):
+            raise Conflict(_CHANGED)
+
     try:
-        done = await running.custodian.compromise(scope, kid, reason=reason, by=who.principal.id, command=None)
-    except KeyVaultError as error:
+        done = await running.custodian.compromise(scope, kid, reason=reason, by=who.principal.id, command=None, check=check)
+    except (KeyVaultError, Conflict) as error:
         found = problem(error)
         status = found.status if found else HTTPStatus.INTERNAL_SERVER_ERROR
         return await _page(request, who, tenant, kid, reason=reason, trouble=str(error), status=status)

@@ -13,6 +13,7 @@ from dashboards.console.event_page import EventPage
 from dashboards.console.frame import HOME
 from dashboards.console.neighbours import EACH, Neighbours, Shared, shared
 from services.access.scopes import Scope
+from services.api.any_text import EVENT_ID
 from services.api.console_edge import ConsoleRoute, TheVisitor, page_of
 from services.api.edge import ThePlatform, client_ip
 from services.errors import NotFound
@@ -25,7 +26,7 @@ from streams.search_index import Hit
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 
 
-@router.api_route(HOME + "/{tenant}/events/{event_id:path}", methods=["GET", "HEAD"])
+@router.api_route(HOME + "/{tenant}/events/" + EVENT_ID, methods=["GET", "HEAD"])
 async def event(tenant: str, event_id: str, request: Request, running: ThePlatform, who: TheVisitor, id: str = "") -> Response:  # noqa: A002
     """One event; see `dashboards.console.frame.event_path` for `id`."""
     scope = who.principal.enter(tenant, Scope.EVENTS_READ, running.tenants.exists)

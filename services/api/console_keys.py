@@ -17,12 +17,14 @@ from dashboards.console.keys_page import KeysPage
 from dashboards.console.published_jwks import PublishedJwks
 from dashboards.console.rotation import rotated, rotation
 from keyvault.errors import KeyVaultError
+from keyvault.ring import Ring
 from services.access.principal import Principal
 from services.access.scopes import Scope
 from services.api import console_approvals
 from services.api.console_edge import ConsoleRoute, TheVisitor, Visitor, form_of, page_of, to
 from services.api.edge import ThePlatform, platform
 from services.api.problems import problem
+from services.errors import Conflict
 from services.events.search import Question
 from services.platform import Platform
 from services.tenants.commands import issuer_of
@@ -34,6 +36,7 @@ _log = structlog.get_logger(__name__)
 _READ: Final = ["GET", "HEAD"]
 _LAST: Final = 8
 _PAGE: Final = 50
+_CHANGED: Final = "The keys have changed since this page was loaded, so nothing was done. What a rotation would do now stands below."
 _SECONDS: Final = 2.0
 """For what the search index knows of the past: the page of the keys is needed most when something is down."""
 
@@ -49,12 +52,14 @@ async def rotate(tenant: str, request: Request, running: ThePlatform, who: TheVi
     """Does what the page said that it would do, or nothing, if the ring has changed since."""
     form = await form_of(request, who.session)
     scope = who.principal.enter(tenant, Scope.KEYS_ROTATE, running.tenants.exists)
-    if form.get("expects") != rotation(running.rings.of(tenant), running.now()).expects:
-        trouble = "The keys have changed since this page was loaded, so nothing was done. What a rotation would do now stands below."
-        return await _keys(request, who, tenant, trouble=trouble, status=HTTPStatus.CONFLICT)
+
+    def check(ring: Ring, now: int) -> None:
+        if form.get("expects") != rotation(ring, now).expects:
+            raise Conflict(_CHANGED)
+
     try:
-        done = await running.custodian.rotate(scope, activate=False, reason=None, by=who.principal.id, command=None)
-    except KeyVaultError as error:
+        done = await running.custodian.rotate(scope, activate=False, reason=None, by=who.principal.id, command=None, check=check)
+    except (KeyVaultError, Conflict) as error:
         found = problem(error)
         status = found.status if found else HTTPStatus.INTERNAL_SERVER_ERROR
         return await _keys(request, who, tenant, trouble=str(error), status=status)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from services.access.scopes import Scope
+from services.api.any_text import EVENT
 from services.api.asking import EVENTS, Asked, Limit, Reader, details_of, page_of
 from services.api.edge import TheOperator, ThePlatform, ThePrincipal, client_ip, needs
 from services.api.models import Bucket, CountsAnswer, IngestAnswer
@@ -76,13 +77,27 @@ async def counts(
     return CountsAnswer(total=total, buckets=buckets, indexed_up_to=fresh)
 
 
-@router.get("/v1/tenants/{tenant}/events/{event_id:path}", summary="Shows one event")
-async def one(event_id: str, request: Request, scope: Reader, running: ThePlatform, by: ThePrincipal) -> Response:
-    """The event with this `event.id`."""
-    hit = await running.search.one(scope, event_id)
+@router.get(EVENT, summary="Shows one event")
+async def one(
+    event_id: str,
+    request: Request,
+    scope: Reader,
+    running: ThePlatform,
+    by: ThePrincipal,
+    id: Annotated[str, Query(description="The id, if `event_id` is `-`")] = "",  # noqa: A002
+) -> Response:
+    """The event with this `event.id`.
+
+    What can't be the end of a path goes into the query, as in `events/-?id=..`: `.` and `..`, which clients resolve, and `counts`,
+    `export` and `tail`, which are other questions.
+    """
+    if id and event_id != "-":
+        raise Invalid("id: belongs to events/-; leave it out, where the path says which event")
+    identifier = id or event_id
+    hit = await running.search.one(scope, identifier)
     if hit is None:
-        raise NotFound(f"there is no event {event_id[:200]!r} in this log, or it is not indexed yet")
-    await running.audit.record(scope, "event_read", by, running.now(), details={"event.id": event_id[:512]}, ip=client_ip(request))
+        raise NotFound(f"there is no event {identifier[:200]!r} in this log, or it is not indexed yet")
+    await running.audit.record(scope, "event_read", by, running.now(), details={"event.id": identifier[:512]}, ip=client_ip(request))
     return Response(hit.document, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 

@@ -39,14 +39,21 @@ class Waiting:
 
 
 async def waiting(log: EventLog) -> dict[str, Waiting]:
-    """The dead letters that were never replayed, by reason."""
+    """The dead letters that are there now and were never replayed, by reason.
+
+    Raises:
+        LogUnavailable: the log can't be read now.
+    """
     reasons: dict[str, Waiting] = defaultdict(Waiting)
-    cursors = await log.cursors(DEAD_LETTERS, GROUP)
-    for partition in await log.ends(DEAD_LETTERS):
-        start = cursors.get(partition, 0)
-        while letters := await log.read(DEAD_LETTERS, partition=partition, start=start, limit=500):
-            start = letters[-1].offset + 1
-            for letter in letters:
+    places = dict(await log.cursors(DEAD_LETTERS, GROUP))
+    ends = await log.ends(DEAD_LETTERS)
+    # By batches, whose bytes are bounded, as those of a read are not: a letter may have 4 MB.
+    async with log.follow(DEAD_LETTERS, None, start=places) as subscription:
+        while _any_before(places, ends):
+            batch = await subscription.next()
+            assert batch is not None, "there are records before the end"
+            places[batch.partition] = batch.end
+            for letter in batch.records:
                 found = reasons[letter.headers.get("reason", "unknown")]
                 found.count += 1
                 found.message = letter.headers.get("message", "")
@@ -83,5 +90,8 @@ async def revive(log: EventLog, progress: Callable[[Revived], None] = lambda _: 
 
 
 async def _before(log: EventLog, ends: Mapping[int, int]) -> bool:
-    cursors = await log.cursors(DEAD_LETTERS, GROUP)
-    return any(cursors.get(partition, 0) < end for partition, end in ends.items())
+    return _any_before(await log.cursors(DEAD_LETTERS, GROUP), ends)
+
+
+def _any_before(places: Mapping[int, int], ends: Mapping[int, int]) -> bool:
+    return any(places.get(partition, 0) < end for partition, end in ends.items())

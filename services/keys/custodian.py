@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,21 +25,22 @@ from keyvault.ring import Ring
 from keyvault.signing import SignedToken, sign_tokens
 from services.access.persons import is_left
 from services.access.tokens import Tokens
-from services.errors import Invalid, Reused
+from services.errors import Invalid
 from services.keys.rings import Rings, control_event, key_event
+from services.keys.seen_commands import Commands
 from services.keys.usage import UsageCounter
 from services.tenants.tenant import Tenants
-from streams.control_log import ControlEvent, ControlLog, Projection
+from streams.control_log import ControlEvent, ControlLog
 from streams.errors import LogUnavailable
 from streams.event_log import CONTROL, EventLog
 from streams.scope import TenantScope
 
 _log = structlog.get_logger(__name__)
 SCHEDULER: Final = "tenantry"
-_REMEMBERED: Final = 1000
-"""Idempotency keys of a tenant that are remembered."""
 
 Planning = Callable[[Ring, int], Plan]
+Check = Callable[[Ring, int], None]
+"""Looks at the ring that is decided on, and the time: raises if that is not what somebody has seen who gives an order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,35 +59,6 @@ class Done:
     warning: str | None
     ring: Ring
     approval: Approval | None = None
-
-
-class Commands(Projection):
-    """Which `Idempotency-Key` stood for which command, folded from the control log: so it survives restarts, on every node."""
-
-    def __init__(self) -> None:
-        self._seen: dict[str, dict[str, str]] = defaultdict(dict)
-
-    def apply(self, key: str, event: ControlEvent) -> None:
-        """Remembers `command`: the command's fingerprint, a line break, the key."""
-        if event.command is not None:
-            fingerprint, _, name = event.command.partition("\n")
-            seen = self._seen[key]
-            seen[name] = fingerprint
-            if len(seen) > _REMEMBERED:
-                del seen[next(iter(seen))]
-
-    def check(self, tenant: str, name: str, fingerprint: str) -> bool:
-        """Whether this very command was carried out before.
-
-        Raises:
-            Reused: another one was, with the same key.
-        """
-        known = self._seen[tenant].get(name)
-        if known is None:
-            return False
-        if known != fingerprint:
-            raise Reused(f"Idempotency-Key {name!r} was used for another command; take a new key for a new request")
-        return True
 
 
 class Custodian:
@@ -129,22 +100,28 @@ class Custodian:
         except (KeyStoreError, LogUnavailable) as error:
             _log.warning("settling_postponed", tenant=scope.tenant, error=str(error))
 
-    async def rotate(self, scope: TenantScope, *, activate: bool, reason: str | None, by: str, command: str | None) -> Done:
+    async def rotate(
+        self, scope: TenantScope, *, activate: bool, reason: str | None, by: str, command: str | None, check: Check | None = None
+    ) -> Done:
         """Prepares the next key, or activates the one that is ready; see `keyvault.commands.rotate`.
 
         Of several at once, one rotates, and the others answer what it came to.
         """
         active = self._rings.of(scope.tenant).active
         order = orders.Rotate(activate=activate, reason=reason, instead_of=active.kid if active is not None else None)
-        return await self._order(scope, order, by, command, f"rotate {activate}")
+        return await self._order(scope, order, by, command, f"rotate {activate}", check)
 
-    async def activate(self, scope: TenantScope, kid: str, *, reason: str | None, by: str, command: str | None) -> Done:
+    async def activate(
+        self, scope: TenantScope, kid: str, *, reason: str | None, by: str, command: str | None, check: Check | None = None
+    ) -> Done:
         """Lets a standby sign; see `keyvault.commands.activate`."""
-        return await self._order(scope, orders.ActivateKey(kid=kid, reason=reason), by, command, f"activate {kid}")
+        return await self._order(scope, orders.ActivateKey(kid=kid, reason=reason), by, command, f"activate {kid}", check)
 
-    async def compromise(self, scope: TenantScope, kid: str, *, reason: str, by: str, command: str | None) -> Done:
+    async def compromise(
+        self, scope: TenantScope, kid: str, *, reason: str, by: str, command: str | None, check: Check | None = None
+    ) -> Done:
         """Takes a key out of the JWKS at once; see `keyvault.commands.compromise`."""
-        return await self._order(scope, orders.CompromiseKey(kid=kid, reason=reason), by, command, f"compromise {kid}")
+        return await self._order(scope, orders.CompromiseKey(kid=kid, reason=reason), by, command, f"compromise {kid}", check)
 
     async def destroy(self, scope: TenantScope, kid: str, *, by: str, command: str | None) -> Done:
         """Destroys a key in the key store; see `keyvault.commands.destroy`."""
@@ -234,11 +211,16 @@ class Custodian:
             KEY_EVENTS.labels(event.type).inc()
         return done
 
-    async def _order(self, scope: TenantScope, order: orders.Order, by: str, command: str | None, fingerprint: str) -> Done:
+    async def _order(
+        self, scope: TenantScope, order: orders.Order, by: str, command: str | None, fingerprint: str, check: Check | None = None
+    ) -> Done:
         """Carries the order out, or asks for a second person's approval, as the policy wants it; see `keyvault.dual_control`."""
         identifier = f"a{secrets.token_hex(8)}"
 
         def plan(ring: Ring, now: int) -> Plan:
+            # Here, not when the order comes: what this node knew then may be old, or change before the order is decided on.
+            if check is not None:
+                check(ring, now)
             left = partial(self._asker_is_left, now)
             return dual_control.decide(ring, now, order, by=by, identifier=identifier, asker_is_left=left)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from keyvault.due import activates_at
+from keyvault.due import activates_at, outdated
 from keyvault.ring import Ring
 from services.keys.rings import Rings
 from services.keys.waves import Wave
@@ -110,7 +110,12 @@ def _overdue(tenant: str, due_at: int, ring: Ring, now: int, trouble: str | None
     if when is None:
         room = ring.next_change(now)
         until = f"; there is room from {iso(room)} on" if room is not None else ""
-        reason = f"it has no standby: {len(ring.published(now))} keys are published, of {ring.policy.max_published_keys} allowed{until}"
+        lacks = (
+            "its standby is of another algorithm than the policy's, and is not replaced yet"
+            if outdated(ring, ring.policy)
+            else "it has no standby"
+        )
+        reason = f"{lacks}: {len(ring.published(now))} keys are published, of {ring.policy.max_published_keys} allowed{until}"
     elif when > now:
         reason = f"its standby has not been published for long enough: it signs from {iso(when)} on"
     else:

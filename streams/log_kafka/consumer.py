@@ -13,7 +13,10 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import TopicPartition
 
+from streams.event_log import IDP_EVENTS
+from streams.log_kafka.compressed import bounding
 from streams.log_kafka.connection import KafkaConnection
+from streams.log_kafka.names import Names
 from streams.log_kafka.troubles import REQUEST_MS, TROUBLES
 
 REBALANCE_MS: Final = 20_000
@@ -60,6 +63,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc] # published without type
             heartbeat_interval_ms=1_000,
             max_poll_interval_ms=_WORK_MS,
         )
+        # Only there: to the other topics nobody writes but Tenantry, and of a log of record nothing is to be passed over.
+        self._client.send = bounding(self._client.send, Names(connection.prefix).topic(IDP_EVENTS))
         self._stopping: asyncio.Task[None] | None = None
 
     def reached(self, place: TopicPartition) -> int | None:

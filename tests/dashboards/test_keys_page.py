@@ -104,6 +104,18 @@ def test_a_standby_of_another_algorithm_is_said_to_be_withdrawn() -> None:
     assert f"The standby {KIDS[1]} is withdrawn" in before.says[1]
 
 
+def test_a_standby_of_another_algorithm_is_not_said_to_take_over() -> None:
+    standby = page(START + HOUR, *NEW, PolicyChanged(at=START, policy=Policy())).keys[1]
+    assert standby.name == "standby"
+    assert "Takes over" not in dict(standby.times)
+    assert standby.meaning.endswith("about to be replaced: the policy asks for RS256 now, so it does not take over by itself.")
+
+
+def test_a_standby_whose_time_has_come_takes_over_now() -> None:
+    late = START + 91 * 24 * HOUR
+    assert dict(page(late, *NEW).keys[1].times)["Takes over"] == late
+
+
 @pytest.mark.parametrize("later", [(KeyDeactivated(at=START + 1, kid=KIDS[1], publish_until=START + 1),), (prepared(1),)])
 def test_a_promise_does_not_fit_a_ring_that_has_changed(later: tuple[KeyEvent, ...]) -> None:
     first = Ring.fold(NEW if isinstance(later[0], KeyDeactivated) else NEW[:3])

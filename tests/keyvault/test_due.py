@@ -84,7 +84,9 @@ def test_another_algorithm_replaces_the_standby_and_takes_over_when_it_is_ready(
     changed = NOW + DAY
     history.carry_out(commands.change_policy(history.ring, policy, changed))
     assert due(history.ring, policy, changed) == [Prepare(3, Algorithm.ES256, replaces=jwk(2).kid)]
+    assert activates_at(history.ring, policy) is None
     history.settle(changed, policy)
+    assert activates_at(history.ring, policy) == changed + 25 * HOUR
     assert kids(history.ring, changed) == [1, 3]
     assert due(history.ring, policy, changed) == [Destroy(jwk(2).kid)]  # it never signed, so nobody needs it
     history.settle(changed, policy)

@@ -57,15 +57,23 @@ def test_anything_else_is_refused(text: object) -> None:
         parse_duration(text)
 
 
-def test_whole_days_are_written_as_days_and_all_else_in_hours() -> None:
-    assert [render_duration(value) for value in (0, 1, 90 * DAY, 25 * HOUR, 65 * MINUTE, 1500)] == [
-        "PT0S",
-        "PT0.001S",
-        "P90D",
-        "PT25H",
-        "PT1H5M",
-        "PT1.5S",
-    ]
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (0, "PT0S"),
+        (1, "PT0.001S"),
+        (1500, "PT1.5S"),
+        (65 * MINUTE, "PT1H5M"),
+        (DAY, "P1D"),
+        (25 * HOUR, "PT25H"),
+        (2 * DAY - 1, "PT47H59M59.999S"),
+        (2 * DAY, "P2D"),
+        (30 * DAY + 10 * MINUTE, "P30DT10M"),
+        (90 * DAY, "P90D"),
+    ],
+)
+def test_days_are_written_as_days_from_two_on(milliseconds: int, text: str) -> None:
+    assert render_duration(milliseconds) == text
 
 
 @given(st.integers(min_value=0, max_value=10**13))

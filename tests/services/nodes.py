@@ -23,11 +23,12 @@ from services.access.scopes import Scope
 from services.access.tokens import Tokens
 from services.clockwork import Clockwork
 from services.keys.approval_commands import ApprovalCommands
-from services.keys.custodian import Commands, Custodian
+from services.keys.custodian import Custodian
 from services.keys.fetches import Fetches
 from services.keys.publication import Publication
 from services.keys.rings import Rings, control_event
 from services.keys.scheduler import RotationScheduler
+from services.keys.seen_commands import Commands
 from services.keys.wave_commands import WaveCommands
 from services.keys.wave_progress import Progress
 from services.keys.waves import Wave, Waves

@@ -8,7 +8,7 @@ import io
 import re
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -23,6 +23,7 @@ from services.events.live_tails import LiveTails
 from services.events.slots import Slots
 from streams.errors import IndexUnavailable
 from streams.query import flat
+from streams.scope import TenantScope
 from tests.platforms import Site, keycloak
 from tests.processes import PATIENCE
 from tests.served import Stream, served
@@ -191,6 +192,22 @@ async def test_a_session_has_one_completion_at_a_time_and_then_the_newest(here: 
     assert newest, "the newest is answered"
     assert earlier.count([]) >= 2, "what was typed on is asked for no more"
     assert len(asked) == 2
+
+
+async def test_a_tenants_sessions_have_so_many_completions_at_once(here: Site) -> None:
+    await fill(here, login("e1", 0, details={"username": "alice"}))
+    analyst, other = await browser(here, "globex", "events:read"), await browser(here, "acme", "events:read")
+    with ExitStack() as held:
+        for _ in range(4):
+            held.enter_context(here.platform.completions.take(TenantScope("globex")))
+        for q in ("user.name:", "idp.", "idp.details.auth_method:"):
+            answer = await analyst.client.get("/console/globex/log/completion", params={"q": q, "at": str(len(q))})
+            assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
+        assert await completed(analyst, "user.na") == ["user.name:"], "which takes no search"
+        answer = await other.client.get("/console/acme/log/completion", params={"q": "user.name:", "at": "10", "range": "all"})
+        assert answer.status_code == 200
+    assert await completed(analyst, "user.name:") == ["alice "]
+    assert here.platform.completions.taken == 0
 
 
 async def test_what_is_made_of_large_events_is_not_made_on_the_event_loop(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -92,6 +93,45 @@ async def test_one_event_by_its_id(globex: Site) -> None:
     answer = await globex.operator.get("/v1/tenants/globex/events/with%2Fslash%20and%20%C3%BCn%C3%AFcode")
     assert answer.json()["event.id"] == "with/slash and ünïcode"
     assert (await globex.operator.get("/v1/tenants/globex/events/nobody")).status_code == 404
+
+
+ODD = (
+    "a",
+    "a\n",
+    "\na",
+    "a\n\nb",
+    "a\r\n",
+    "\u2028\u2029\x85",
+    "\x1b\x7f",
+    " ",
+    "%0A",
+    "%252F",
+    "a?b#c&d=e+f;g",
+    "é\U0001f600",
+    "-",
+    "{a:path}",
+    "/a//b/",
+)
+
+
+async def test_every_id_that_an_event_can_have_is_found(globex: Site) -> None:
+    await sent(globex, *map(login, ODD))
+    for odd in ODD:
+        answer = await globex.operator.get(f"/v1/tenants/globex/events/{quote(odd, safe='')}")
+        assert (answer.status_code, answer.json()["event.id"]) == (200, odd)
+
+
+async def test_an_event_is_named_once(globex: Site) -> None:
+    await sent(globex, login("a"))
+    answer = await globex.operator.get("/v1/tenants/globex/events/a", params={"id": "b"})
+    assert (answer.status_code, "events/-" in answer.json()["detail"]) == (400, True)
+
+
+@pytest.mark.parametrize("odd", [".", "..", "../a", "counts", "export", "tail", "-", "a\nb"])
+async def test_what_cant_end_a_path_is_found_by_the_query(globex: Site, odd: str) -> None:
+    await sent(globex, login(odd))
+    answer = await globex.operator.get("/v1/tenants/globex/events/-", params={"id": odd})
+    assert (answer.status_code, answer.json()["event.id"]) == (200, odd)
 
 
 async def test_bounds_of_time(globex: Site) -> None:

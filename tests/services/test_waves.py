@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from keyvault.algorithms import Algorithm
 from keyvault.errors import InvalidWave, KeyStoreUnavailable
 from keyvault.rate import Rate
 from services.errors import Conflict, Invalid, NotFound, Reused
@@ -201,3 +202,15 @@ async def test_who_cannot_be_rotated_is_told_with_the_reason(here: Engines) -> N
         assert reasons[failing].startswith("sealed")
         store.broken.clear()
         await running.until(lambda: running.progress(wave).failed == 0)
+
+
+async def test_who_waits_for_a_standby_of_the_policys_algorithm_is_told_so(here: Engines) -> None:
+    log, store = here
+    async with node(log, store, schedules=False) as running:
+        wave = await running.waves.start(QUICK, 0, "", TENANTS[:1], by="operator:test", command=None)
+        store.broken[TENANTS[0]] = KeyStoreUnavailable("sealed")
+        other = msgspec.structs.replace(FAST, algorithm=Algorithm.ES256)
+        await running.custodian.change_policy(TenantScope(TENANTS[0]), other, by="test", command=None)
+        while not (overdue := running.progress(wave).overdue):  # noqa: ASYNC110 -- its turn comes by the clock
+            await asyncio.sleep(0.001)
+        assert overdue[0].reason.startswith("its standby is of another algorithm than the policy's, and is not replaced yet: 2 keys")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from streams.dead_letters import Reason
-from streams.event_log import DEAD_LETTERS, IDP_EVENTS, TENANT_LOG, NewRecord, Record
+from streams.event_log import DEAD_LETTERS, IDP_EVENTS, TENANT_LOG, UNREADABLE, NewRecord, Record
 from streams.log_kafka.records import size_of
 from streams.raw_event import MAX_HEADER, MAX_LETTER_BYTES, RawEvent, dead_letter, raw_events, raw_record, revived
 from streams.router import Routed, Router
@@ -111,6 +111,15 @@ def test_what_cant_be_placed_is_a_dead_letter_and_its_neighbours_arrive(router: 
     assert letter.value == value, "whole"
     assert letter.headers["reason"] == reason
     assert len(letter.headers["message"]) > 20, "in words"
+
+
+def test_what_a_log_cant_give_out_is_a_dead_letter_that_says_so_and_stays_one(router: Router) -> None:
+    stands = NewRecord(IDP_EVENTS, b"", None, {UNREADABLE: "the records at offsets 3 to 7 unpack to gigabytes"})
+    routed = router.route([stored(stands), stored(NewRecord(IDP_EVENTS, line(login(ACME_REALM, "after"))), 8)])
+    assert [event["event.id"] for event in events(routed, "acme")] == ["after"]
+    [letter] = letters(routed)
+    assert (letter.headers["reason"], letter.headers["message"]) == (Reason.TOO_LARGE, stands.headers[UNREADABLE])
+    assert revived(stored(letter, 99)) == letter
 
 
 def test_a_dead_letter_comes_back_as_the_same_event(router: Router) -> None:
