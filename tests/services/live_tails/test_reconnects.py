@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import httpx
 import pytest
@@ -16,23 +16,9 @@ from streams.scope import TenantScope
 from streams.search_index import Entry, Hit, Written
 from tests.platforms import Site
 from tests.processes import OWN, PATIENCE
-from tests.served import served
-from tests.services.tails import exported, send
+from tests.services.live_tails.tails import exported, send
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-
-
-@pytest.fixture
-async def acme(here: Site) -> Site:
-    await here.create("acme")
-    await here.create("globex")
-    return here
-
-
-@pytest.fixture
-async def client(acme: Site) -> AsyncIterator[httpx.AsyncClient]:
-    async with served(acme.platform) as url, httpx.AsyncClient(base_url=url, headers=acme.operator.headers, timeout=PATIENCE) as found:
-        yield found
 
 
 class Faults:
