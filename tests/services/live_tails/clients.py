@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import httpx
 
 from tests.processes import OWN
 
+Done = Callable[[Sequence[str]], bool]
+"""Whether the events with these ids are all that a client wants."""
 TAIL: Final = "/v1/tenants/acme/events/tail"
 _POLL_SECONDS: Final = 0.05
 
@@ -27,10 +29,10 @@ class BreakingTail:
         within: how many of them broke within a frame.
     """
 
-    def __init__(self, client: httpx.AsyncClient, events: int) -> None:
-        """It reads so many events."""
+    def __init__(self, client: httpx.AsyncClient, done: Done) -> None:
+        """It reads until these are all that it wants."""
         self._client = client
-        self._events = events
+        self._done = done
         self.seen: list[str] = []
         self.last: str | None = None
         self.connections = self.broken = self.within = 0
@@ -38,7 +40,7 @@ class BreakingTail:
     @property
     def done(self) -> bool:
         """Whether all have come."""
-        return len(self.seen) >= self._events
+        return self._done(self.seen)
 
     async def connect(self, most: int, look: Callable[[], None] = lambda: None) -> None:
         """Reads on by one more connection: up to so many bytes, where it breaks, or to the last event.
@@ -88,10 +90,10 @@ class ForgetfulPoll:
         refused: how often the service had no answer.
     """
 
-    def __init__(self, client: httpx.AsyncClient, events: int, chance: random.Random) -> None:
-        """It reads so many events."""
+    def __init__(self, client: httpx.AsyncClient, done: Done, chance: random.Random) -> None:
+        """It reads until these are all that it wants."""
         self._client = client
-        self._events = events
+        self._done = done
         self._chance = chance
         self.seen: list[str] = []
         self.cursor = ""
@@ -100,14 +102,15 @@ class ForgetfulPoll:
     @property
     def done(self) -> bool:
         """Whether all have come."""
-        return len(self.seen) >= self._events
+        return self._done(self.seen)
 
     async def ask(self) -> None:
-        """Asks once. Behind an answer that brought nothing it pauses, as clients do: nothing else would tell it when to ask again."""
+        """Asks once, and pauses if that brought nothing, as clients do: nothing else would tell it when to ask again."""
         params = {"q": OWN, "after": self.cursor, "limit": str(self._chance.randrange(1, 400))}
         async with self._client.stream("GET", TAIL, params=params) as answer:
             if answer.status_code == 503:
                 self.refused += 1
+                await asyncio.sleep(_POLL_SECONDS)
                 return
             assert answer.status_code == 200
             if self._chance.random() < 1 / 3:

@@ -26,7 +26,7 @@ async def test_fifty_connections_get_every_event_once_in_order(
     monkeypatch.setattr(live_tails, "_TROUBLE_SECONDS", 0.05)
     chance = random.Random(seed)
     faults = Faults(acme.platform.index, monkeypatch, seed)
-    tail = BreakingTail(client, connections * batch)
+    tail = BreakingTail(client, lambda seen: len(seen) >= connections * batch)
     sent = 0
     more = asyncio.Event()
 
