@@ -14,7 +14,8 @@ from pytest_socket import enable_socket
 from streams.index_opensearch import OpenSearchConnection, OpenSearchIndex, service_role
 from streams.scope import TenantScope
 from streams.search_index import SearchIndex
-from tests.contract.search_index import SearchIndexContract, like_the_oracle
+from tests.contract.index_asking import like_the_oracle
+from tests.contract.search_index import SearchIndexContract
 from tests.servers.fixtures import made
 from tests.servers.opensearch import NEXT, OpenSearch
 

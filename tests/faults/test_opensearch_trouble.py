@@ -16,7 +16,7 @@ from streams.index_opensearch.names import Names
 from streams.index_opensearch.schema import MAPPING
 from streams.scope import TenantScope
 from streams.search_index import Entry
-from tests.contract.search_index import ACME, ALL, GLOBEX, event, ids
+from tests.contract.index_suite import ACME, ALL, GLOBEX, event, ids
 from tests.faults.chance import chance
 from tests.faults.real.busy_opensearch import busy_opensearch
 from tests.servers.fixtures import made

@@ -10,7 +10,7 @@ import pytest
 from streams.errors import IndexMissing, IndexUnavailable
 from streams.index_opensearch import OpenSearchConnection, OpenSearchIndex, TenantAccess, service_role
 from streams.scope import TenantScope
-from tests.contract.search_index import ACME, GLOBEX, event
+from tests.contract.index_suite import ACME, GLOBEX, event
 from tests.servers.opensearch import OpenSearch
 from tests.streams.index_opensearch.engine import Here, on
 

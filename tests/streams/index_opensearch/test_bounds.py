@@ -7,7 +7,7 @@ import pytest
 from streams.errors import QueryError
 from streams.query.parser import parse
 from streams.query.tree import Not, Or, Prefix, Term, Words
-from tests.contract.search_index import ACME, ALL, event, ids
+from tests.contract.index_suite import ACME, ALL, event, ids
 from tests.servers.opensearch import OpenSearch
 from tests.streams.index_opensearch.engine import on, pooled_beside
 

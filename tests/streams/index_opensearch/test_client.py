@@ -10,7 +10,7 @@ import pytest
 
 from streams.errors import IndexUnavailable
 from streams.index_opensearch import OpenSearchConnection, OpenSearchIndex
-from tests.contract.search_index import ACME, ALL, GLOBEX, event
+from tests.contract.index_suite import ACME, ALL, GLOBEX, event
 from tests.faults.chance import chance
 from tests.faults.real.busy_opensearch import BusyOpenSearch, busy_opensearch
 from tests.servers import certificates

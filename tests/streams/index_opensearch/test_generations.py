@@ -11,7 +11,7 @@ from streams.index_opensearch import OpenSearchIndex
 from streams.index_opensearch.names import Names
 from streams.scope import TenantScope
 from streams.search_index import Entry
-from tests.contract.search_index import ACME, ALL, GLOBEX, event, ids
+from tests.contract.index_suite import ACME, ALL, GLOBEX, event, ids
 from tests.servers.opensearch import OpenSearch
 from tests.streams.index_opensearch.engine import on
 

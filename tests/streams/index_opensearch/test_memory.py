@@ -9,7 +9,7 @@ from typing import TypeVar
 from streams.index_opensearch import OpenSearchIndex
 from streams.query.tree import Prefix
 from streams.search_index import MAX_PAGE_BYTES, Entry
-from tests.contract.search_index import ACME, ALL, event, ids
+from tests.contract.index_suite import ACME, ALL, event, ids
 from tests.servers.opensearch import OpenSearch
 from tests.streams.index_opensearch.engine import Here, on
 

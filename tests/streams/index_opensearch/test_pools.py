@@ -14,7 +14,7 @@ from streams.index_opensearch.client import Client
 from streams.index_opensearch.names import Names
 from streams.index_opensearch.tenants import Tenants
 from streams.scope import TenantScope
-from tests.contract.search_index import ACME, ALL, event
+from tests.contract.index_suite import ACME, ALL, event
 from tests.servers.opensearch import OpenSearch
 from tests.streams.index_opensearch.engine import Here, on, pooled_beside
 

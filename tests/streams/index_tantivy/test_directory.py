@@ -16,7 +16,7 @@ from streams.index_tantivy.index import TantivyIndex
 from streams.query.parser import parse
 from streams.query.tree import MatchAll
 from streams.scope import TenantScope
-from tests.contract.search_index import ACME, ALL, GLOBEX, event
+from tests.contract.index_suite import ACME, ALL, GLOBEX, event
 
 
 async def filled(root: Path, count: int = 3) -> None:
@@ -123,7 +123,7 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from streams.index_tantivy.index import TantivyIndex
-from tests.contract.search_index import ACME, event
+from tests.contract.index_suite import ACME, event
 
 async def main(root, start):
     index = TantivyIndex(Path(root), heap=15_000_000)
@@ -164,7 +164,7 @@ import asyncio, json, resource, sys
 from pathlib import Path
 from streams.errors import IndexUnavailable
 from streams.index_tantivy.index import TantivyIndex
-from tests.contract.search_index import ACME, ALL, GLOBEX, event
+from tests.contract.index_suite import ACME, ALL, GLOBEX, event
 
 async def main(root):
     index = TantivyIndex(Path(root))

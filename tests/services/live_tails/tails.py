@@ -22,8 +22,8 @@ async def send(here: Site, *identifiers: str, tenant: str = "acme") -> None:
     assert answer.status_code == 202, answer.text
 
 
-async def exported(here: Site, q: str = OWN) -> list[str]:
-    answer = await here.operator.get("/v1/tenants/acme/events/export", params={"q": q})
+async def exported(here: Site, tenant: str = "acme") -> list[str]:
+    answer = await here.operator.get(f"/v1/tenants/{tenant}/events/export", params={"q": OWN})
     return [json.loads(line)["event.id"] for line in answer.text.split("\n") if line]
 
 

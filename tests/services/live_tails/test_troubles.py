@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -16,24 +15,11 @@ from services.events.search import Question
 from streams.errors import ControlError, IndexUnavailable, QueryError
 from streams.scope import TenantScope
 from tests.platforms import Site
-from tests.processes import OWN, PATIENCE
-from tests.served import listening, served
-from tests.services.tails import send, status
+from tests.processes import OWN
+from tests.served import listening
+from tests.services.live_tails.tails import send, status
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-
-
-@pytest.fixture
-async def acme(here: Site) -> Site:
-    await here.create("acme")
-    await here.create("globex")
-    return here
-
-
-@pytest.fixture
-async def client(acme: Site) -> AsyncIterator[httpx.AsyncClient]:
-    async with served(acme.platform) as url, httpx.AsyncClient(base_url=url, headers=acme.operator.headers, timeout=PATIENCE) as found:
-        yield found
 
 
 async def test_an_index_that_is_away_is_told_and_waited_for(acme: Site, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:

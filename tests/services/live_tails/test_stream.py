@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import weakref
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -14,24 +14,11 @@ import pytest
 from services.api import event_tail
 from streams.search_index import Hit
 from tests.platforms import Site
-from tests.processes import OWN, PATIENCE
-from tests.served import listening, served
-from tests.services.tails import okta, send, status
+from tests.processes import OWN
+from tests.served import listening
+from tests.services.live_tails.tails import okta, send, status
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-
-
-@pytest.fixture
-async def acme(here: Site) -> Site:
-    await here.create("acme")
-    await here.create("globex")
-    return here
-
-
-@pytest.fixture
-async def client(acme: Site) -> AsyncIterator[httpx.AsyncClient]:
-    async with served(acme.platform) as url, httpx.AsyncClient(base_url=url, headers=acme.operator.headers, timeout=PATIENCE) as found:
-        yield found
 
 
 async def test_events_come_as_they_arrive(acme: Site, client: httpx.AsyncClient) -> None:

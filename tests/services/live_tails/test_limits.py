@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import httpx
@@ -21,23 +21,10 @@ from streams.scope import TenantScope
 from streams.search_index import Hit, SearchIndex
 from tests.platforms import Site
 from tests.processes import OWN, PATIENCE
-from tests.served import listening, served
-from tests.services.tails import send, status
+from tests.served import listening
+from tests.services.live_tails.tails import send, status
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-
-
-@pytest.fixture
-async def acme(here: Site) -> Site:
-    await here.create("acme")
-    await here.create("globex")
-    return here
-
-
-@pytest.fixture
-async def client(acme: Site) -> AsyncIterator[httpx.AsyncClient]:
-    async with served(acme.platform) as url, httpx.AsyncClient(base_url=url, headers=acme.operator.headers, timeout=PATIENCE) as found:
-        yield found
 
 
 async def test_each_tenant_has_so_many_streams_and_a_closed_one_makes_room(
