@@ -164,9 +164,9 @@ class EventLog(Protocol):
 
         A batch has at most `max_records` records and about `max_bytes` bytes of values, but at least one record.
 
-        `pace` is how many seconds lie between a partition's batches at the least, unless one is as large as it may be: where every batch
-        costs a transaction, many small ones cost more than they carry. What comes after a longer quiet comes at once. It is a wish: a
-        log whose batches cost little, or a follower without a group, need not heed it.
+        `pace` is how many seconds lie between a partition's batches, about, unless one is as large as it may be: many small transactions
+        cost more than they carry. All partitions' batches come at the same times, so that their advances can share one. What comes after
+        a longer quiet comes at once. It is a wish: a log whose batches cost little, or a follower without a group, need not heed it.
         """
         ...
 

@@ -21,7 +21,7 @@ class Place:
     """
 
     def __init__(self, partition: int, start: int, *, pace: float = 0.0) -> None:
-        """`pace`: seconds from one batch to the next, at the least, if it is not as large as it may be."""
+        """`pace`: after a batch, one that is not as large as it may be waits for the next whole multiple of so many seconds."""
         self.partition = partition
         self._pace = pace
         self._due = 0.0
@@ -67,7 +67,9 @@ class Place:
 
     def take(self, stream: str, group: str | None, max_records: int, max_bytes: int) -> Batch:
         """The next batch; without records if only the end has moved."""
-        self._due = time.monotonic() + self._pace
+        if self._pace:
+            # All partitions' times come together, so that what is made of their batches can share a transaction.
+            self._due = (time.monotonic() // self._pace + 1) * self._pace
         taken: list[Record] = []
         size = 0
         while self._fetched and len(taken) < max_records and size < max_bytes:

@@ -54,6 +54,16 @@ def test_with_a_pace_a_batch_waits_for_its_time_unless_it_is_large(monkeypatch: 
     assert place.whole(10, 100)
 
 
+def test_with_a_pace_the_times_of_all_partitions_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.1
+    monkeypatch.setattr("streams.log_kafka.places.time.monotonic", lambda: now)
+    places = [Place(partition, 0, pace=0.5) for partition in range(3)]
+    for place in places:
+        place.take("tenant-log", None, 10, 100)
+        now += 0.1
+    assert [place.rest for place in places] == pytest.approx([0.1] * 3)
+
+
 async def test_with_a_pace_what_comes_one_by_one_is_handed_out_together(log: KafkaEventLog) -> None:
     pace, many = 0.5, 100
     async with asyncio.timeout(PATIENCE), log.follow(TENANT_LOG, "test", pace=pace) as following:
