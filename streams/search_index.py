@@ -93,14 +93,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """How many events a query finds, from when to when, and the most frequent values of some fields among them.
+    """How many events a query finds, from when to when (epoch milliseconds; 0 if there are none), and frequent values of fields among them.
 
-    Attributes:
-        total: events; those without a field, too.
-        first: the `@timestamp` of the earliest in epoch milliseconds; 0 if there are no events.
-        last: that of the latest.
-        buckets: for each field that was asked for its values with their counts, most frequent first, those of equal count in the order
-            of their text.
+    For each field that was asked for its values with their counts, most frequent first, those of equal count in the order of their text.
     """
 
     total: int
@@ -111,13 +106,7 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How many events a query finds, by time.
-
-    Attributes:
-        total: events.
-        buckets: `(start in epoch milliseconds, count)`, ascending, empty ones left out.
-        failures: those of them whose `event.outcome` is `failure`, by the same starts.
-    """
+    """How many events, and how many failures, a query finds by time: `(start in epoch milliseconds, count)`, ascending, without 0."""
 
     total: int
     buckets: Sequence[tuple[int, int]]

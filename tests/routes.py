@@ -27,6 +27,8 @@ _IN_ITS_BODY: Final = {
 }
 """What routes take that ask for it themselves, and not, or not only, by a dependency."""
 
+_CONVERTOR: Final = re.compile(r":(path|text)\}")
+
 
 class Route(NamedTuple):
     """A route of the API.
@@ -47,7 +49,7 @@ def api_routes() -> Iterator[Route]:
     for route in _of(app):
         if route.include_in_schema:
             for method in route.methods or ():
-                name = f"{method} {route.path.replace(':path}', '}')}"
+                name = f"{method} {_CONVERTOR.sub('}', route.path)}"
                 yield Route(name, _IN_ITS_BODY.get(name) or _takes(route.dependant), route.summary or "")
 
 
@@ -79,7 +81,7 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 def _placeholder(part: str) -> str:
-    return r"(?:[A-Z]+|\{\w+\})" if part.endswith(":path}") else r"[^/]+"
+    return r"(?:[A-Z]+|\{\w+\})" if _CONVERTOR.search(part) else r"[^/]+"
 
 
 def _takes(dependant: Dependant) -> str:

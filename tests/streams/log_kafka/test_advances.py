@@ -156,11 +156,10 @@ async def test_who_takes_a_partition_over_ends_what_was_open_there(opening: Open
 
     monkeypatch.setattr(Producer, "commit_transaction", hanging)
     advance = asyncio.create_task(left.advance(second, [segment("lost")]))
-    monkeypatch.setattr("streams.log_kafka.consumer.Consumer.stop", lambda _: asyncio.sleep(0))
     while not (left._member._producer is not None and left._member._producer._txn_manager._txn_partitions):  # noqa: ASYNC110 -- in Kafka
         await asyncio.sleep(0.01)
     assert left._consumer is not None
-    await left._consumer._coordinator._maybe_leave_group()  # as if it had died, and its session with it
+    await left._consumer.stop()  # for the group it has died
     monkeypatch.undo()
     async with heir.follow(IDP_EVENTS, "router") as subscription:
         again = await subscription.next(30)
@@ -168,6 +167,7 @@ async def test_who_takes_a_partition_over_ends_what_was_open_there(opening: Open
         assert [record.value for record in again.records] == [record.value for record in second.records]
         await subscription.advance(again, [segment("after")])
     assert await values(heir) == [b"before", b"after"]
+    await left.end()
     with pytest.raises((Overtaken, LogUnavailable)):
         await advance
 
