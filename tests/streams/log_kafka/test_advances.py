@@ -151,13 +151,15 @@ async def test_who_takes_a_partition_over_ends_what_was_open_there(opening: Open
     first, second = await batches(dead, left)
     await left.advance(first, [segment("before")])
 
+    committing = asyncio.Event()
+
     async def hanging(_: Producer) -> None:
+        committing.set()
         await asyncio.Event().wait()
 
     monkeypatch.setattr(Producer, "commit_transaction", hanging)
     advance = asyncio.create_task(left.advance(second, [segment("lost")]))
-    while not (left._member._producer is not None and left._member._producer._txn_manager._txn_partitions):  # noqa: ASYNC110 -- in Kafka
-        await asyncio.sleep(0.01)
+    await committing.wait()
     assert left._consumer is not None
     await left._consumer.stop()  # for the group it has died
     monkeypatch.undo()
