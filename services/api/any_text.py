@@ -1,4 +1,4 @@
-"""`{name:text}` in a route's path: any text. Starlette's `path` ends before a line break, which ids of events and keys can have."""
+"""`{name:text}` in a route's path: any text. Starlette's `path` ends before a line break, which ids of events can have."""
 
 from __future__ import annotations
 
@@ -21,4 +21,3 @@ register_url_convertor("text", _Text())
 
 EVENT_ID: Final = "{event_id:text}"
 EVENT: Final = "/v1/tenants/{tenant}/events/" + EVENT_ID
-KEY: Final = "/v1/tenants/{tenant}/keys/{kid:text}"

@@ -12,7 +12,6 @@ from keyvault.durations import render_duration
 from keyvault.ring import Ring
 from keyvault.usage import Usage
 from services.access.scopes import Scope
-from services.api.any_text import KEY
 from services.api.edge import ThePlatform, needs
 from services.platform import Platform
 from services.usage.keeping import PERIOD_SECONDS
@@ -27,7 +26,7 @@ _LACKS: Final = (
 )
 
 
-@router.get(KEY + "/usage", summary="Says what a key has signed: how many tokens, for whom, until when")
+@router.get("/v1/tenants/{tenant}/keys/{kid:path}/usage", summary="Says what a key has signed: how many tokens, for whom, until when")
 async def get_usage(kid: str, scope: _Reader, running: ThePlatform) -> dict[str, Any]:
     """On all nodes, since it is active. The count can lack what `counted` says; it is never too high.
 
@@ -38,7 +37,7 @@ async def get_usage(kid: str, scope: _Reader, running: ThePlatform) -> dict[str,
     return {"kid": kid, **_usage(await running.usage.of(scope, kid))}
 
 
-@router.get(KEY + "/blast-radius", summary="Says who is affected if a key is bad")
+@router.get("/v1/tenants/{tenant}/keys/{kid:path}/blast-radius", summary="Says who is affected if a key is bad")
 async def get_blast_radius(kid: str, scope: _Reader, running: ThePlatform) -> dict[str, Any]:
     """Before it is reported as compromised, what that would come to now; after it, what it came to.
 

@@ -16,7 +16,6 @@ from keyvault.readiness import safe_at
 from keyvault.ring import Ring
 from services.access.scopes import Scope
 from services.api import blast_radius
-from services.api.any_text import KEY
 from services.api.approval_answer import approval_answer, approvals_path
 from services.api.edge import ThePlatform, ThePrincipal, needs
 from services.api.models import ReasonBody, RotateBody
@@ -103,7 +102,7 @@ async def rotate(
     return done_answer(scope, done, running.now(), response)
 
 
-@router.post(KEY + "/activate", summary="Lets a standby key sign", responses=_PENDING)
+@router.post("/v1/tenants/{tenant}/keys/{kid:path}/activate", summary="Lets a standby key sign", responses=_PENDING)
 async def activate(
     kid: str,
     scope: _Rotator,
@@ -119,7 +118,7 @@ async def activate(
     return done_answer(scope, done, running.now(), response)
 
 
-@router.post(KEY + "/compromise", summary="Reports a key as compromised", responses=_PENDING)
+@router.post("/v1/tenants/{tenant}/keys/{kid:path}/compromise", summary="Reports a key as compromised", responses=_PENDING)
 async def compromise(
     kid: str, scope: _Revoker, body: ReasonBody, running: ThePlatform, by: ThePrincipal, response: Response, command: _Command = None
 ) -> dict[str, Any]:
@@ -134,7 +133,7 @@ async def compromise(
     }
 
 
-@router.post(KEY + "/destroy", summary="Destroys a key", responses=_PENDING)
+@router.post("/v1/tenants/{tenant}/keys/{kid:path}/destroy", summary="Destroys a key", responses=_PENDING)
 async def destroy(
     kid: str, scope: _Revoker, running: ThePlatform, by: ThePrincipal, response: Response, command: _Command = None
 ) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from keyvault.relying_party import RelyingParty
 from keyvault.survival import check
 from services.access.principal import Principal
 from services.access.scopes import Scope
-from services.api.any_text import KEY
 from services.api.edge import ThePlatform, ThePrincipal, needs
 from services.api.models import Strict
 from services.errors import Invalid
@@ -120,7 +119,7 @@ async def check_party(rp: str, scope: _Reader, body: CheckBody, running: ThePlat
 
 
 @router.get(
-    KEY + "/readiness",
+    "/v1/tenants/{tenant}/keys/{kid:path}/readiness",
     summary="Says which relying parties have a standby key, and when it is safe to activate",
     tags=["keys"],
 )

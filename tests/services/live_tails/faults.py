@@ -21,8 +21,8 @@ class Faults:
         met: how often each fault was.
     """
 
-    def __init__(self, index: SearchIndex, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
-        """From now on it fails, until the patches are undone."""
+    def __init__(self, index: SearchIndex, monkeypatch: pytest.MonkeyPatch, seed: int, writes: float = 0.1) -> None:
+        """From now on it fails, until the patches are undone. `writes` is the share of those that fail, and of those that are deferred."""
         self._chance = random.Random(seed)
         self.met: Counter[str] = Counter()
         tail, refresh, write = index.tail, index.refresh, index.write
@@ -36,13 +36,13 @@ class Faults:
             await refresh(scope)
 
         async def failing_write(entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
-            if self._meets("deferral", 0.1):  # only a part of what it is given: the rest must be found in its place
+            if self._meets("deferral", writes):  # only a part of what it is given: the rest must be found in its place
                 done = await write({scope: part[::2] for scope, part in entries.items()})
                 return {
                     scope: Written(done[scope].indexed, done[scope].duplicates, deferred=tuple(part), trouble="a test")
                     for scope, part in entries.items()
                 }
-            self._fail("write", 0.1)
+            self._fail("write", writes)
             return await write(entries)
 
         for method in (failing_tail, failing_refresh, failing_write):

@@ -52,6 +52,19 @@ async def values(log: KafkaEventLog) -> list[bytes]:
     return [record.value for record in await log.read(TENANT_LOG, key="acme")]
 
 
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids that are fenced from now on."""
+    fenced: list[str] = []
+    fence = Broker.fence
+
+    async def watched(broker: Broker, transactional_id: str) -> Any:
+        fenced.append(transactional_id)
+        return await fence(broker, transactional_id)
+
+    monkeypatch.setattr(Broker, "fence", watched)
+    return fenced
+
+
 class Transactions:
     """Counts them, by what they append, and holds them back until they may go on."""
 
@@ -163,11 +176,13 @@ async def test_who_takes_a_partition_over_ends_what_was_open_there(opening: Open
     assert left._consumer is not None
     await left._consumer.stop()  # for the group it has died
     monkeypatch.undo()
+    fenced = seen(monkeypatch)
     async with heir.follow(IDP_EVENTS, "router") as subscription:
         again = await subscription.next(30)
         assert again is not None
         assert [record.value for record in again.records] == [record.value for record in second.records]
         await subscription.advance(again, [segment("after")])
+    assert left._member.identity in fenced, "which does not wait until Kafka gives the transaction up"
     assert await values(heir) == [b"before", b"after"]
     await left.end()
     with pytest.raises((Overtaken, LogUnavailable)):
@@ -177,14 +192,7 @@ async def test_who_takes_a_partition_over_ends_what_was_open_there(opening: Open
 async def test_a_note_that_is_no_members_fences_nobody(
     log: KafkaEventLog, subscription: GroupSubscription, connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fenced: list[str] = []
-    fence = Broker.fence
-
-    async def seen(broker: Broker, transactional_id: str) -> Any:
-        fenced.append(transactional_id)
-        return await fence(broker, transactional_id)
-
-    monkeypatch.setattr(Broker, "fence", seen)
+    fenced = seen(monkeypatch)
     topic, group = subscription._topic, subscription._names.group("router")
     stranger = AIOKafkaConsumer(bootstrap_servers=list(connection.servers), group_id=group, enable_auto_commit=False)
     await stranger.start()
