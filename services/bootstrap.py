@@ -22,6 +22,7 @@ from services.events.search import Search
 from services.events.slots import Slots
 from services.keys.approval_commands import ApprovalCommands
 from services.keys.custodian import Custodian
+from services.keys.ended_keys import EndedKeys
 from services.keys.fetches import Fetches
 from services.keys.imports import Imports
 from services.keys.publication import Publication
@@ -100,6 +101,8 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         forgetting = Forgetting(control, tenants, search_users, processor)
         clockwork = parts.clockwork(stack)
         parts.finish_deletions(forgetting, tenants, clockwork)
+        ended_keys = EndedKeys(control, tenants, rings, store, now_ms)
+        parts.finish_destructions(ended_keys, tenants, clockwork)
         clockwork.every("retention", _RETENTION_EVERY_SECONDS, lambda: parts.trim(log))
         scheduler = RotationScheduler(tenants, rings, custodian, clockwork, now_ms)
         watch_keys(tenants, rings, now_ms)
@@ -124,6 +127,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             tenants=tenants,
             search_users=search_users,
             forgetting=forgetting,
+            ended_keys=ended_keys,
             sources=sources,
             domains=domains,
             tokens=tokens,

@@ -8,8 +8,10 @@ from typing import Final
 
 import structlog
 
+from keyvault.errors import KeyStoreError
 from services.clockwork import Clockwork
 from services.engines import alone, make_data, open_direct_access, shared
+from services.keys.ended_keys import EndedKeys
 from services.keys.hearing import Hearing
 from services.lock import DataLock
 from services.preparation import Preparation
@@ -87,6 +89,21 @@ def finish_deletions(forgetting: Forgetting, tenants: Tenants, clockwork: Clockw
     if tenants.unfinished():
         clockwork.at("unfinished deletions", now_ms(), finish)
     clockwork.every("unfinished deletions, again", _DELETIONS_EVERY_SECONDS, finish)
+
+
+def finish_destructions(ended_keys: EndedKeys, tenants: Tenants, clockwork: Clockwork) -> None:
+    """Now, and by and by, destroys the private keys that deleted tenants may still have. The key store may be away, too."""
+
+    async def finish() -> None:
+        for tenant in tenants.with_keys():
+            try:
+                await ended_keys.destroy(TenantScope(tenant.id), "tenantry")
+            except (KeyStoreError, StreamsError) as error:
+                _log.warning("keys_not_destroyed", tenant=tenant.id, error=str(error))
+
+    if tenants.with_keys():
+        clockwork.at("keys of deleted tenants", now_ms(), finish)
+    clockwork.every("keys of deleted tenants, again", _DELETIONS_EVERY_SECONDS, finish)
 
 
 def backlogs(settings: Settings) -> Backlogs:

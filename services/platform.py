@@ -14,6 +14,7 @@ from services.events.search import Search
 from services.events.slots import Slots
 from services.keys.approval_commands import ApprovalCommands
 from services.keys.custodian import Custodian
+from services.keys.ended_keys import EndedKeys
 from services.keys.hearing import Hearing
 from services.keys.imports import Imports
 from services.keys.publication import Publication
@@ -54,6 +55,7 @@ class Platform:
     tenants: Tenants
     search_users: SearchUsers
     forgetting: Forgetting
+    ended_keys: EndedKeys
     sources: Sources
     domains: Domains
     tokens: Tokens

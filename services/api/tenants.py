@@ -93,14 +93,18 @@ async def put_tenant(tenant: str, body: TenantBody, running: ThePlatform, by: Th
 
 @router.delete("/v1/tenants/{tenant}", status_code=HTTPStatus.NO_CONTENT, summary="Deletes a tenant")
 async def delete_tenant(tenant: str, running: ThePlatform, by: ThePrincipal) -> None:
-    """Its tokens end, its sources become free, its JWKS, index and search user go. Its events stay in the log, its id is not used again.
+    """Its tokens end, its sources become free, its JWKS, private keys, index and search user go.
 
-    After a 503 it is deleted, but the search engine may still hold its index or user: the same request goes on with that.
+    Its events stay in the log, and its id is not used again. After a 503 it is deleted, but the search engine may still hold its index or
+    user, or the key store its keys: the same request goes on with that.
     """
     scope = by.enter(tenant, Scope.TENANT_ADMIN, running.tenants.known)
     by.require_operator()
     await commands.delete(running.control, running.tenants, scope, by, running.now())
-    await running.forgetting.forget(scope, by.id, running.now())
+    try:
+        await running.forgetting.forget(scope, by.id, running.now())
+    finally:  # neither waits for the other to be back
+        await running.ended_keys.destroy(scope, by.id)
 
 
 @router.get("/v1/tenants/{tenant}/domains", summary="Lists a tenant's own domains")

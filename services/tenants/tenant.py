@@ -21,6 +21,7 @@ class Tenant:
         issuer: the `iss` of its tokens (RFC 8414), or None for the default under the public URL.
         deleted_at: when it was deleted; its id is never used again, because its events stay in the log.
         forgotten: whether nothing is left of a deleted one at the engines: no index, no user.
+        keys_destroyed: whether the key store has destroyed all private keys of a deleted one, and none can appear there any more.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Tenant:
     isolation: Isolation = "separate"
     search_user: bool = False
     forgotten: bool = False
+    keys_destroyed: bool = False
 
 
 class Tenants(Projection):
@@ -40,7 +42,7 @@ class Tenants(Projection):
         self._tenants: dict[str, Tenant] = {}
 
     def apply(self, key: str, event: ControlEvent) -> None:
-        """Folds `tenant_created`, `_changed`, `_deleted` and `_forgotten`, and `search_user_granted` and `_revoked`."""
+        """Folds `tenant_created`, `_changed`, `_deleted`, `_forgotten` and `_keys_destroyed`, and `search_user_granted` and `_revoked`."""
         if event.type == "tenant_created":
             isolation: Isolation = event.data.get("isolation", "separate")
             self._tenants[key] = Tenant(key, event.data["display_name"], event.data.get("issuer"), event.at, isolation=isolation)
@@ -52,6 +54,8 @@ class Tenants(Projection):
             self._tenants[key] = replace(self._tenants[key], deleted_at=event.at)
         elif event.type == "tenant_forgotten":
             self._tenants[key] = replace(self._tenants[key], forgotten=True)
+        elif event.type == "tenant_keys_destroyed":
+            self._tenants[key] = replace(self._tenants[key], keys_destroyed=True)
 
     def find(self, tenant: str) -> Tenant | None:
         """The tenant, also a deleted one."""
@@ -78,3 +82,7 @@ class Tenants(Projection):
     def unfinished(self) -> Sequence[Tenant]:
         """The deleted tenants of whom the engines may still hold something."""
         return [tenant for tenant in self._tenants.values() if tenant.deleted_at is not None and not tenant.forgotten]
+
+    def with_keys(self) -> Sequence[Tenant]:
+        """The deleted tenants of whom the key store may still hold private keys."""
+        return [tenant for tenant in self._tenants.values() if tenant.deleted_at is not None and not tenant.keys_destroyed]

@@ -35,7 +35,7 @@ def bao() -> Iterator[OpenBao]:
 async def creating(mounted: Mounted) -> Process:
     """A process that creates keys 1 to KEYS, all at once, each until it is there, and tells of each."""
     return await create_subprocess_exec(
-        sys.executable, "-m", __name__, mounted.url, mounted.role_id,
+        sys.executable, "-X", "faulthandler", "-m", __name__, mounted.url, mounted.role_id,
         cwd=Path(__file__).parents[2], stdout=PIPE, env={**os.environ, "SECRET_ID": mounted.secret_id},
     )  # fmt: skip
 

@@ -100,15 +100,18 @@ async def test_requests_that_arrive_together_are_signed_together(bao: OpenBao, t
         waiting = here.platform.store._store._batches._lanes  # type: ignore[attr-defined]
         bao.pause()
         asked = [asyncio.create_task(sign(here)) for _ in range(60)]
-        while not (waiting and len(next(iter(waiting.values())).waiting) == 11):  # noqa: ASYNC110 -- nobody is told
+        # The first two went alone, and two full ones (RS256: 16) beside them.
+        while not (waiting and len(next(iter(waiting.values())).waiting) == 26):  # noqa: ASYNC110 -- nobody is told
             await asyncio.sleep(0)
         bao.go_on()
         assert {answer.status_code for answer in await asyncio.gather(*asked)} == {200}
-        assert tuple(after - before for after, before in zip(_signed(), (requests, messages), strict=True)) == (5, 60)
+        made, signed = (after - before for after, before in zip(_signed(), (requests, messages), strict=True))
+        assert signed == 60
+        assert made <= 7, "one more full one, and what is left in two halves at most"
 
 
 def _signed() -> tuple[float, float]:
-    """How many requests to sign Vault had, and of how many messages: the first went alone, three full ones (RS256: 16) beside it."""
+    """How many requests to sign Vault had, and of how many messages."""
     requests, messages = (REGISTRY.get_sample_value(f"tenantry_vault_batch_messages_{what}") for what in ("count", "sum"))
     assert requests is not None
     assert messages is not None
