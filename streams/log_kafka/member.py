@@ -47,11 +47,13 @@ class Member:
 
     async def transact(self, records: Sequence[Addressed], cursors: Mapping[TopicPartition, int]) -> Sequence[Record]:
         """Appends the records and moves the cursors in one transaction; see `Producer.transact`."""
-        if self._producer is None:
+        producer = self._producer
+        if producer is None:
             assert self._fence is not None, "take over first"
-            self._producer = Producer(self._connection, self.identity, self._fence)
-            await self._producer.start()
-        return await self._producer.transact(records, self.noted(cursors), self._group)
+            producer = self._producer = Producer(self._connection, self.identity, self._fence)
+            await producer.start()
+        # This one, even if it was discarded meanwhile: what is refused to it is tried again, by another one.
+        return await producer.transact(records, self.noted(cursors), self._group)
 
     async def discard(self) -> None:
         """Ends its producer."""
