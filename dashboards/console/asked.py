@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
@@ -68,9 +69,12 @@ class Asked:
         # What merely stands beside a query must match too, whatever operators are in the query.
         return self.path(q=f"{self.q} {'NOT ' if without else ''}{more}".strip()) if len(more) <= LONGEST_LINK else None
 
-    def at(self, bar: Bar) -> str:
-        """This page for the time of a bar."""
-        return self.path(since=bar.since, until=bar.until)
+    def at(self, bars: Sequence[Bar]) -> list[tuple[Bar, str]]:
+        """Each bar, and this page for its time."""
+        # What they share is written once: a page has up to 120 of them.
+        shared = self.path(since="")
+        begun = shared + ("&" if "?" in shared else "?")
+        return [(bar, begun + urlencode({"since": bar.since, "until": bar.until})) for bar in bars]
 
     def presets(self) -> list[tuple[str, str, bool]]:
         """Each preset's label, page, and whether it is this one."""

@@ -99,13 +99,21 @@ async def look(running: Platform, scope: TenantScope, asked: Asked, after: str, 
 
     # At once, and half of the fields each: a large log has work for several cores.
     page, found, more = await asyncio.gather(paging, top(*TOP_FIELDS[::2]), top(*TOP_FIELDS[1::2]))
-    (rows, older), picture = await asyncio.gather(_table(asked, page, shown), _chart(running, scope, question, found, now))
+
+    async def record() -> bool:
+        """In the log now; whether anything else was on its way into the index, which what is recorded here will be, too."""
+        behind = await _behind(running, scope)
+        words = {"q": asked.q, "since": question.since, "until": question.until, "via": "console"}
+        details = {**{name: value for name, value in words.items() if value}, "found": found.total}
+        await running.audit.record(scope, "events_searched", by, now, details=details, ip=ip)
+        return behind
+
+    # One waits for the disk, one for a core, one for the index.
+    behind, (rows, older), picture = await asyncio.gather(
+        record(), _table(asked, page, shown), _chart(running, scope, question, found, now)
+    )
     silent = not page.hits and not asked.q and not await search.count(scope, Question(FROM_PROVIDERS), now=now)
     values = {**found.buckets, **more.buckets} if page.hits else {}
-    behind = await _behind(running, scope)
-    words = {"q": asked.q, "since": question.since, "until": question.until, "via": "console"}
-    details = {**{name: value for name, value in words.items() if value}, "found": found.total}
-    await running.audit.record(scope, "events_searched", by, now, details=details, ip=ip)
     return LogPage(
         asked=asked,
         now=now,
