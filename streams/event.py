@@ -16,6 +16,25 @@ TRIMMED: Final = "trimmed"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+NAMES: Final = {
+    "timestamp": "@timestamp",
+    "id": "event.id",
+    "action": "event.action",
+    "category": "event.category",
+    "outcome": "event.outcome",
+    "reason": "event.reason",
+    "provider": "event.provider",
+    "dataset": "event.dataset",
+    "ingested": "event.ingested",
+    "user_id": "user.id",
+    "user_name": "user.name",
+    "client_id": "client.id",
+    "session_id": "session.id",
+    "source_ip": "source.ip",
+    "tenant": "tenant.id",
+}
+"""What the attributes of an event are called where it is stored and returned; the meanings are in `streams.fields`."""
+
 
 class Event(
     msgspec.Struct,
@@ -23,23 +42,7 @@ class Event(
     omit_defaults=True,
     kw_only=True,
     gc=False,
-    rename={
-        "timestamp": "@timestamp",
-        "id": "event.id",
-        "action": "event.action",
-        "category": "event.category",
-        "outcome": "event.outcome",
-        "reason": "event.reason",
-        "provider": "event.provider",
-        "dataset": "event.dataset",
-        "ingested": "event.ingested",
-        "user_id": "user.id",
-        "user_name": "user.name",
-        "client_id": "client.id",
-        "session_id": "session.id",
-        "source_ip": "source.ip",
-        "tenant": "tenant.id",
-    },
+    rename=NAMES,
 ):
     """One event as it is stored and returned; absent fields are left out. The meanings are in `streams.fields`.
 

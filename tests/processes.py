@@ -16,10 +16,7 @@ from typing import Any, Final
 import httpx
 
 from tests import engines
-
-ROOT: Final = Path(__file__).parents[1]
-PATIENCE: Final = 90.0
-"""Seconds that anything may take before it counts as stuck. A bound, and no measure: the machine may be busy."""
+from tests.daemon import PATIENCE, ROOT, Daemon
 
 OWN: Final = "NOT event.provider:tenantry"
 """The query for what identity providers said, without what Tenantry says about itself."""
@@ -87,18 +84,15 @@ async def tenantry(*arguments: str, data: Path, stdin: bytes | None = None, **se
         return Ran(process.returncode, out.decode(), err.decode())
 
 
-class Service:
+class Service(Daemon):
     """`tenantry serve` on a directory: to be killed, stopped and started again, each time on a free port."""
 
     def __init__(self, data: Path, **settings: object) -> None:
         """It is not started yet. `settings` as for `environment`."""
+        super().__init__()
         self.data = data
         self.url = ""
-        self.lines: list[str] = []
         self._settings = {"sample": 0, "port": 0, **settings}
-        self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.Task[None] | None = None
-        self._greeted = asyncio.Event()
         self._http = httpx.AsyncClient(timeout=PATIENCE)
 
     @property
@@ -107,70 +101,32 @@ class Service:
         return int(self.url.rpartition(":")[2])
 
     @property
-    def pid(self) -> int:
-        """The running process."""
-        assert self._process is not None
-        return self._process.pid
-
-    @property
     def token(self) -> str:
         """The operator's token, which the first start has left."""
         return (self.data / "operator.token").read_text().strip()
 
     async def launch(self, *, largest_file: int | None = None, prefix: Sequence[str] = ()) -> None:
         """Starts the process, without waiting for it to serve; `prefix` is a command that runs the command behind it."""
-        assert self._process is None, "it is running"
         self.url = ""
-        self._greeted.clear()
-        self._process = await asyncio.create_subprocess_exec(
-            *prefix,
-            *argv("serve", largest_file=largest_file),
-            env=environment(self.data, **self._settings),
-            cwd=ROOT,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            limit=1 << 24,
-        )
-        self._reader = asyncio.create_task(self._read(self._process))
+        await self.spawn([*prefix, *argv("serve", largest_file=largest_file)], environment(self.data, **self._settings))
 
     async def start(self, *, largest_file: int | None = None, prefix: Sequence[str] = ()) -> None:
         """Starts the process, and returns when it is ready."""
         await self.launch(largest_file=largest_file, prefix=prefix)
         async with asyncio.timeout(PATIENCE):
-            await self._greeted.wait()
-            assert self.url, "it ended before it listened:\n" + "\n".join(self.lines[-50:])
+            await self.ready.wait()
+            assert self.url, "it ended before it listened:\n" + "\n".join(self.lines)
             assert (await self.get("/readyz")).status_code == 200
-
-    async def kill(self) -> None:
-        """`kill -9`, and what it had not written by then is gone."""
-        assert self._process is not None
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        await self.ended()
-
-    async def stop(self) -> int:
-        """Asks it to end, as an operator's system does (SIGTERM), and answers its exit code."""
-        assert self._process is not None
-        self._process.terminate()
-        return await self.ended()
 
     async def ended(self) -> int:
         """Returns its exit code when it has ended."""
-        assert self._process is not None
-        assert self._reader is not None
-        process, reader = self._process, self._reader
-        async with asyncio.timeout(PATIENCE):
-            code = await process.wait()
-            await reader
-        self._process = self._reader = None
+        code = await super().ended()
         self.url = ""
         return code
 
     async def close(self) -> None:
         """Ends whatever is left."""
-        if self._process is not None:
-            await self.kill()
+        await super().close()
         await self._http.aclose()
 
     async def run(self, *arguments: str, stdin: bytes | None = None) -> Ran:
@@ -216,15 +172,12 @@ class Service:
         assert by != "event.action" or found.total() == counted["total"], "every event has an action"
         return found
 
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stderr is not None
-        while line := await process.stderr.readline():
-            text = line.decode(errors="replace").rstrip()
-            self.lines.append(text)
-            if text.startswith("Tenantry listens on "):
-                self.url = text.split()[-1]
-                self._greeted.set()
-        self._greeted.set()  # or it never will
+    def heard(self, line: str) -> bool:
+        """Whether this line of its log tells that it works."""
+        if not line.startswith("Tenantry listens on "):
+            return False
+        self.url = line.rsplit(maxsplit=1)[-1]
+        return True
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ import uvicorn
 
 from services.platform import Platform
 from services.server import configuration
-from tests.processes import PATIENCE
+from tests.daemon import PATIENCE
 
 
 class _Server(uvicorn.Server):

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from streams import position as positions
+from streams.event import NAMES
 from streams.fields import MAX_TERM_CHARACTERS
 from streams.index_opensearch.documents import fits
 from streams.index_opensearch.schema import OURS, SOURCE_POSITION
@@ -28,23 +29,7 @@ class _Plain(
     frozen=True,
     gc=False,
     forbid_unknown_fields=True,
-    rename={
-        "timestamp": "@timestamp",
-        "id": "event.id",
-        "action": "event.action",
-        "category": "event.category",
-        "outcome": "event.outcome",
-        "reason": "event.reason",
-        "provider": "event.provider",
-        "dataset": "event.dataset",
-        "ingested": "event.ingested",
-        "user_id": "user.id",
-        "user_name": "user.name",
-        "client_id": "client.id",
-        "session_id": "session.id",
-        "source_ip": "source.ip",
-        "tenant": "tenant.id",
-    },
+    rename=NAMES,
 ):
     """What may be sent as it is, if its values are plain, too."""
 

@@ -14,7 +14,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, Response
 
 from tests.browser.served import settled
-from tests.processes import NDJSON, PATIENCE
+from tests.daemon import PATIENCE
+from tests.processes import NDJSON
 
 _WAIT_MS: Final = 30_000
 """How long a page may take; a bound, and no measure: the machine may be busy."""

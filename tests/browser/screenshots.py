@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 from tests.browser.conftest import NOWHERE
 from tests.browser.console import Colours, Console, View
 from tests.browser.served import Tenantry
-from tests.processes import ROOT
+from tests.daemon import ROOT
 from tests.servers import chromium
 
 COLOURS: Final[tuple[Colours, ...]] = ("light", "dark")

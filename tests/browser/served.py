@@ -10,6 +10,7 @@ from typing import Final
 import httpx
 
 from tests import processes
+from tests.daemon import PATIENCE, ROOT
 from tests.servers.process import Server, free_port
 
 _POLL_SECONDS: Final = 0.03
@@ -38,7 +39,7 @@ class Tenantry(Server):
     def environment(self) -> Mapping[str, str]:
         """Its settings; and where its modules are, as it runs in another directory."""
         given = {f"TENANTRY_{name.upper()}": str(value) for name, value in self._settings.items()}
-        return {"PYTHONPATH": str(processes.ROOT), **given}
+        return {"PYTHONPATH": str(ROOT), **given}
 
     def wait_until_ready(self) -> None:
         """Returns when it serves, and the sample's events can be found."""
@@ -53,8 +54,8 @@ class Tenantry(Server):
 
 def settled(url: str, operator: str) -> None:
     """Returns when everything that is in the service's log can be found. Nothing tells across processes, so it is asked for."""
-    deadline = time.monotonic() + processes.PATIENCE
+    deadline = time.monotonic() + PATIENCE
     headers = {"Authorization": f"Bearer {operator}"}
-    while any((said := httpx.get(f"{url}/readyz", headers=headers, timeout=processes.PATIENCE).json())["lag"].values()) or said["behind"]:
+    while any((said := httpx.get(f"{url}/readyz", headers=headers, timeout=PATIENCE).json())["lag"].values()) or said["behind"]:
         assert time.monotonic() < deadline, said
         time.sleep(_POLL_SECONDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from tests.browser.console import Console
-from tests.processes import PATIENCE
+from tests.daemon import PATIENCE
 
 SOON = {"publish_ahead": "PT1.001S", "jwks_max_age": "PT1S", "clock_skew": "PT0S"}
 """A policy under which a standby may sign after a second."""

@@ -12,7 +12,8 @@ from playwright.sync_api import expect
 
 from tests.browser.console import Console
 from tests.browser.served import Tenantry
-from tests.processes import PATIENCE, argv
+from tests.daemon import PATIENCE
+from tests.processes import argv
 
 
 def ingest(service: Tenantry, *events: dict[str, object]) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from keyvault.survival import Survival
 from tests.clients.programs import Program
-from tests.processes import PATIENCE, spawned
+from tests.daemon import PATIENCE
+from tests.processes import spawned
 
 
 @dataclass

@@ -18,8 +18,9 @@ from dashboards.boards.alerts import ALERTS
 from dashboards.boards.keys_board import KEYS
 from dashboards.boards.platform_board import PLATFORM
 from tests import engines
+from tests.daemon import PATIENCE
 from tests.platforms import keycloak
-from tests.processes import PATIENCE, Service, ndjson, tenantry
+from tests.processes import Service, ndjson, tenantry
 from tests.servers.fixtures import made
 from tests.servers.process import free_port
 from tests.servers.prometheus import Prometheus

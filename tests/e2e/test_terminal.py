@@ -20,7 +20,8 @@ import pytest_asyncio
 from typer.main import get_command
 
 from services.cli import app
-from tests.processes import NDJSON, OWN, PATIENCE, ROOT, Service, argv, environment, service, spawned
+from tests.daemon import PATIENCE, ROOT
+from tests.processes import NDJSON, OWN, Service, argv, environment, service, spawned
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="module")]
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

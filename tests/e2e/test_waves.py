@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import PATIENCE, Service, argv, environment, service, spawned
+from tests.daemon import PATIENCE
+from tests.processes import Service, argv, environment, service, spawned
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 SOON = {"publish_ahead": "PT2S", "clock_skew": "PT0S", "jwks_max_age": "PT1S"}

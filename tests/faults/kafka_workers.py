@@ -16,7 +16,7 @@ from streams.errors import Changed, LogUnavailable, Overtaken
 from streams.event_log import CONTROL, DEAD_LETTERS, IDP_EVENTS, TENANT_LOG, Batch, NewRecord
 from streams.log_kafka import KafkaConnection, KafkaEventLog
 from streams.log_kafka.producer import Producer
-from tests.processes import PATIENCE, ROOT
+from tests.daemon import PATIENCE, ROOT
 
 KEYS = ("acme", "globex", "initech")
 GROUP = "copier"

@@ -13,9 +13,9 @@ import pytest
 from streams.errors import AppendInDoubt, Changed, LogUnavailable, Overtaken
 from streams.event_log import CONTROL, IDP_EVENTS, TENANT_LOG, NewRecord
 from streams.log_kafka import KafkaEventLog
+from tests.daemon import PATIENCE
 from tests.faults.chance import chance
 from tests.faults.kafka_workers import until
-from tests.processes import PATIENCE
 from tests.servers.kafka import Kafka
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])

@@ -12,9 +12,9 @@ import pytest
 
 from streams.event_log import DEAD_LETTERS, IDP_EVENTS, TENANT_LOG, NewRecord, Subscription
 from streams.log_kafka import KafkaEventLog
+from tests.daemon import PATIENCE
 from tests.faults.chance import chance
 from tests.faults.kafka_workers import GROUP, connection, outputs, until, worker
-from tests.processes import PATIENCE
 from tests.servers.kafka import Kafka
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])

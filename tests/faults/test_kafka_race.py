@@ -11,9 +11,9 @@ import pytest
 
 from streams.event_log import CONTROL
 from streams.log_kafka import KafkaEventLog
+from tests.daemon import PATIENCE
 from tests.faults.chance import chance
 from tests.faults.kafka_workers import KEYS, connection, worker
-from tests.processes import PATIENCE
 from tests.servers.kafka import Kafka
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])

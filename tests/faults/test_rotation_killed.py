@@ -23,8 +23,9 @@ from keyvault.key_store import KeyName, KeyStore
 from services.engines import open_store
 from services.settings import Settings
 from streams.scope import TenantScope
+from tests.daemon import PATIENCE
 from tests.faults.chance import Killed, chance
-from tests.processes import PATIENCE, Service, service
+from tests.processes import Service, service
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 

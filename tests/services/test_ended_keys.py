@@ -16,8 +16,8 @@ from services.keys.ended_keys import EndedKeys, names
 from streams.control_log import ControlEvent
 from streams.event_log import CONTROL
 from streams.scope import TenantScope
+from tests.daemon import PATIENCE
 from tests.platforms import Site, site
-from tests.processes import PATIENCE
 
 ACME, GLOBEX = TenantScope("acme"), TenantScope("globex")
 PATH = "/v1/tenants/acme"

@@ -15,8 +15,9 @@ from services.events import parquet_file
 from services.events.csv_file import CsvFile
 from streams.event import iso
 from streams.search_index import Hit
+from tests.daemon import PATIENCE
 from tests.platforms import Site, keycloak
-from tests.processes import NDJSON, OWN, PATIENCE, Service, ndjson, service
+from tests.processes import NDJSON, OWN, Service, ndjson, service
 from tests.services.exporting import csv_rows, exported, parquet_rows, searched
 
 HOSTILE = "=cmd|'/c calc'!A1\x1b[2J\u202eadmin\u202c \r\n\"quoted\", <script>alert(1)</script>\x9b31m\u200b"

@@ -20,8 +20,9 @@ from services.events.slots import Slots
 from streams.errors import IndexUnavailable
 from streams.fields import FIELDS
 from streams.search_index import Hit
+from tests.daemon import PATIENCE
 from tests.platforms import Site, keycloak, recorded
-from tests.processes import OWN, PATIENCE
+from tests.processes import OWN
 from tests.served import served
 from tests.services.exporting import content_hash, csv_rows, exported, parquet_rows, searched, send
 

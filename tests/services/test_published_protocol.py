@@ -11,8 +11,8 @@ import pytest
 
 from services.api.published import PublishedFirst
 from services.api.published_protocol import PublishedProtocol
+from tests.daemon import PATIENCE
 from tests.platforms import Site
-from tests.processes import PATIENCE
 from tests.served import served
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])

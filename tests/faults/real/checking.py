@@ -6,9 +6,9 @@ import json
 from collections import Counter
 from typing import Any
 
+from tests.daemon import PATIENCE
 from tests.faults.real.sending import REALMS, Sent
 from tests.faults.real.system import System
-from tests.processes import PATIENCE
 
 Place = tuple[int, int]
 

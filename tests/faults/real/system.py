@@ -15,8 +15,9 @@ import httpx
 from streams.event_log import DEAD_LETTERS, IDP_EVENTS, Record
 from streams.log_kafka import KafkaConnection, KafkaEventLog
 from tests import engines
+from tests.daemon import PATIENCE
 from tests.faults.real.sending import REALMS, Sender, sender
-from tests.processes import PATIENCE, Service
+from tests.processes import Service
 from tests.workers import Worker
 
 _OWN = {"term": {"event.provider": "tenantry"}}

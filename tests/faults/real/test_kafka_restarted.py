@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pytest_socket import enable_socket
 
+from tests.daemon import PATIENCE
 from tests.faults.chance import chance
 from tests.faults.real.checking import check
 from tests.faults.real.system import system
 from tests.faults.real.watching import watched
-from tests.processes import PATIENCE
 from tests.servers.fixtures import made
 from tests.servers.kafka import Kafka
 

@@ -18,11 +18,11 @@ from keyvault.key_store import KeyName
 from services.engines import open_store
 from services.settings import Settings
 from streams.scope import TenantScope
+from tests.daemon import PATIENCE
 from tests.faults.chance import chance
 from tests.faults.real.sending import REALMS
 from tests.faults.real.system import System, system
 from tests.faults.real.watching import watched
-from tests.processes import PATIENCE
 from tests.servers.fixtures import made
 from tests.servers.openbao import OpenBao
 

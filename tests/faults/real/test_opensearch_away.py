@@ -11,12 +11,12 @@ import pytest
 from pytest_socket import enable_socket
 
 from tests import engines
+from tests.daemon import PATIENCE
 from tests.faults.chance import chance
 from tests.faults.real.busy_opensearch import busy_opensearch
 from tests.faults.real.checking import check
 from tests.faults.real.system import system
 from tests.faults.real.watching import watched
-from tests.processes import PATIENCE
 from tests.servers.fixtures import made
 from tests.servers.opensearch import OpenSearch
 

@@ -12,11 +12,11 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from tests.daemon import PATIENCE
 from tests.faults.chance import chance
 from tests.faults.real.sending import REALMS
 from tests.faults.real.system import System, system
 from tests.faults.real.watching import watched
-from tests.processes import PATIENCE
 
 TENANTS: Final = ("globex", "initech")
 SHORT: Final = {

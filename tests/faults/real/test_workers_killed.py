@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from tests.daemon import PATIENCE
 from tests.faults.chance import chance
 from tests.faults.real.checking import check
 from tests.faults.real.sending import Sender
 from tests.faults.real.system import System, system
 from tests.faults.real.watching import watched
-from tests.processes import PATIENCE
 
 
 async def progress(here: System, sender: Sender) -> None:

@@ -15,8 +15,8 @@ import pytest
 from services.api import event_tail
 from services.events.live_tails import LiveTails
 from services.events.slots import Slots
+from tests.daemon import PATIENCE
 from tests.platforms import Site
-from tests.processes import PATIENCE
 from tests.served import Stream, served
 from tests.services.console_browser import OURS, fill, token_of
 from tests.services.console_log.globex_log import HOSTILE, found, login

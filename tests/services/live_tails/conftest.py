@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from tests.daemon import PATIENCE
 from tests.platforms import Site
-from tests.processes import PATIENCE
 from tests.served import served
 
 

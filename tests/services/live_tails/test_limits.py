@@ -19,8 +19,9 @@ from services.events.slots import Slots
 from services.events.tail import Tail
 from streams.scope import TenantScope
 from streams.search_index import Hit, SearchIndex
+from tests.daemon import PATIENCE
 from tests.platforms import Site
-from tests.processes import OWN, PATIENCE
+from tests.processes import OWN
 from tests.served import listening
 from tests.services.live_tails.tails import send, status
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from services.events import live_tails
+from tests.daemon import PATIENCE
 from tests.platforms import Site
-from tests.processes import PATIENCE
 from tests.services.live_tails.clients import BreakingTail
 from tests.services.live_tails.faults import Faults
 from tests.services.live_tails.tails import exported, send

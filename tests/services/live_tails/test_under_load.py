@@ -12,8 +12,9 @@ import pytest
 from services.events import live_tails
 from streams.processors import catch_up
 from tests import engines
+from tests.daemon import PATIENCE
 from tests.platforms import Site
-from tests.processes import OWN, PATIENCE
+from tests.processes import OWN
 from tests.services.live_tails.clients import TAIL, BreakingTail, ForgetfulPoll
 from tests.services.live_tails.faults import Faults
 from tests.services.live_tails.steady_sender import LAST, SECONDS, sending

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import engines
-from tests.processes import PATIENCE
+from tests.daemon import PATIENCE
 from tests.workers import Worker
 
 _FAUST_HANGS = """

@@ -11,7 +11,7 @@ import pytest
 from streams.event_log import TENANT_LOG, NewRecord
 from streams.log_kafka import KafkaEventLog
 from streams.log_kafka.places import Place
-from tests.processes import PATIENCE
+from tests.daemon import PATIENCE
 
 _VALUE = 500_000
 _MANY = 24
