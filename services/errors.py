@@ -15,6 +15,7 @@ ServicesError
 └── Refused            the request can't be carried out as it is
     ├── Unauthenticated    no valid token
     ├── Forbidden          a token without the scope
+    │   └── FormRefused    a form of the console that was not made for this session, or not sent from here
     ├── NotFound           nothing there, or not for this principal
     ├── Conflict           it contradicts what is there
     ├── Invalid            a parameter or body is wrong; names it
@@ -86,6 +87,10 @@ class Unauthenticated(Refused):
 
 class Forbidden(Refused):
     """The token lacks a scope."""
+
+
+class FormRefused(Forbidden):
+    """A form was made for another session, or sent from another site."""
 
 
 class NotFound(Refused):

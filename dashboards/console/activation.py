@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -16,6 +16,7 @@ from keyvault.key import Key, KeyState
 from keyvault.plan import Outcome
 from keyvault.policy import Guard
 from keyvault.readiness import late, safe_at
+from keyvault.relying_party import RelyingParty
 from keyvault.ring import Ring
 
 _NAMED: Final = 10
@@ -97,11 +98,19 @@ def _whom_it_breaks(ring: Ring, key: Key, now: int) -> Iterator[str]:
     if not ring.relying_parties:
         yield "No relying party is registered, so nobody can tell who that is."
     elif behind:
-        names = "; ".join(f"{party.name} ({party.contact})" if party.contact else party.name for party in behind[:_NAMED])
-        more = f"; and {len(behind) - _NAMED} more" if len(behind) > _NAMED else ""
-        yield f"Of those that are registered, these may not have it: {names}{more}."
+        fetch = [party for party in behind if party.caching is not None and party.caching.refetches]
+        refuse = [party for party in behind if party not in fetch]
+        if refuse:
+            yield f"Of those that are registered, these may refuse its tokens: {_named(refuse)}."
+        if fetch:
+            yield f"These fetch it when a token names it, unless a cache before them keeps the JWKS without it: {_named(fetch)}."
     else:
         yield "All that are registered surely have it."
+
+
+def _named(parties: Sequence[RelyingParty]) -> str:
+    names = "; ".join(f"{party.name} ({party.contact})" if party.contact else party.name for party in parties[:_NAMED])
+    return names + (f"; and {len(parties) - _NAMED} more" if len(parties) > _NAMED else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ _WAITS: Final = (
     "The policy wants a second person's approval: until it is given, the key stays in the JWKS and nothing changes.",
     f"Then it leaves the JWKS: {_ENDS}",
 )
+_FOR_EVER: Final = "It can't be taken back: the key never comes back, and what it signed stays refused. Compare the kid first."
 _ACCEPTS: Final = {
     Accepts.UNTIL_RESTARTED: "until it is restarted",
     Accepts.UNKNOWN: "for how long, nobody knows",
@@ -58,6 +59,7 @@ class CompromisePage:
     Attributes:
         says: what the report would do, in paragraphs; why it can't be made; empty once it was made.
         affected: who is affected, in paragraphs.
+        left: whether the key is still there to be destroyed.
         clients: how many tokens were signed for each client, most first; None where that is not known now.
         expects: names what the form was made for, see `expected`; None when there is nothing to report, or it is not this visitor's to do.
         reason: as it was typed, if it has to be typed again.
@@ -73,6 +75,7 @@ class CompromisePage:
     reported_at: int | None
     says: tuple[str, ...]
     affected: tuple[str, ...]
+    left: bool
     clients: tuple[tuple[str, int], ...] | None
     more_clients: int
     parties: tuple[PartyLine, ...]
@@ -112,6 +115,7 @@ class CompromisePage:
             reported_at=key.compromised_at,
             says=says,
             affected=summary(found),
+            left=_left(ring, key, now),
             clients=shown,
             more_clients=usage.signatures - usage.without_client - sum(count for _, count in shown) if usage and shown else 0,
             parties=tuple(_line(one) for one in found.exposures),
@@ -147,7 +151,17 @@ def _before(ring: Ring, kid: str, now: int) -> tuple[tuple[str, ...], bool]:
     except RingError as error:
         return (f"Not possible: {error}.",), False
     waits = Guard.COMPROMISE in ring.policy.dual_control
-    return (*(_WAITS if waits else (_LEAVES,)), *_after(ring, key, now, waits=waits)), True
+    return (*(_WAITS if waits else (_LEAVES,)), *_after(ring, key, now, waits=waits), _FOR_EVER), True
+
+
+def _left(ring: Ring, key: Key, now: int) -> bool:
+    if key.state is not KeyState.COMPROMISED:
+        return False
+    try:
+        commands.destroy(ring, ring.policy, now, key.kid)
+    except RingError:
+        return False
+    return True
 
 
 def _after(ring: Ring, key: Key, now: int, *, waits: bool) -> tuple[str, ...]:

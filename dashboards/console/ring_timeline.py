@@ -152,7 +152,8 @@ def _bars(phase: Phase, scale: _Scale, now: int) -> Iterator[Bar]:
     for start, stop, planned in parts:
         x, right = scale.at(start), scale.at(stop)
         width = max(_LEAST_PART, right - x)
-        x = min(x, 100 - width)
+        # What is over must not look planned, however short it was.
+        x = max(0.0, min(x, (100 if planned else scale.at(now)) - width))
         label = _VERBS[phase.kind]
         fits = len(label) * _LETTER + 8 <= width / 100 * _NARROWEST
         yield Bar(

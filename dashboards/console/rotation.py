@@ -54,6 +54,8 @@ def rotated(outcome: Outcome, ring: Ring, kid: str | None, warning: str | None, 
                 said.append(f"It takes over on {utc(scheduled)} ({age(scheduled, now)}); nothing changes for anybody until then.")
         case Outcome.WAITING if scheduled is not None:
             said.append(f"Nothing was changed: the standby takes over on {utc(scheduled)} ({age(scheduled, now)}).")
+            if ring.standby is not None and now < (safe := safe_at(ring, ring.policy, ring.standby)) < scheduled:
+                said.append(f"From {utc(safe)} ({age(safe, now)}) on it is safe: a rotation then lets it sign at once.")
         case _:
             said.append("Nothing was changed: somebody else has just rotated this ring.")
     return (*said, warning) if warning else tuple(said)
@@ -81,7 +83,10 @@ def _before(ring: Ring, plan: Plan, now: int) -> tuple[str, ...]:
         )
     if plan.outcome is Outcome.WAITING and standby is not None:
         ready = safe_at(ring, policy, standby)
-        learning = f"Relying parties have {words(policy.publish_ahead)} to learn it, until {utc(ready)} ({age(ready, now)})."
+        until = f"until {utc(ready)} ({age(ready, now)})"
+        learning = f"Relying parties have {until} to learn it."
+        if standby.emergency:
+            learning = f"It takes over after the compromise, and waits for nobody: only {until}, when no cache may keep a JWKS without it."
         return (
             f"The standby is not due: it was published {age(standby.published_at, now)}. {learning}",
             "A rotation before then changes nothing, and answers when the standby takes over by itself.",

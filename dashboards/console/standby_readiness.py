@@ -116,7 +116,7 @@ def _says(ring: Ring, key: Key, parties: list[PartyStands], safe: int, now: int)
     elif late := sum(one.sure_at is None or one.sure_at > max(safe, now) for one in parties):
         left = policy.publish_ahead + policy.readiness_limit
         yield f"The policy waits for nobody for longer than {words(left)}: {late} of those below may not have it even then."
-    if not parties:
+    if not parties and not key.emergency:
         yield f"No relying party is registered, so all are taken to fetch within {words(policy.publish_ahead)}."
 
 

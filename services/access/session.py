@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from services.access.principal import Principal
 from services.access.secret import token_id
 from services.access.tokens import Tokens
-from services.errors import Forbidden
+from services.errors import FormRefused
 
 LIFETIME_MS: Final = 8 * 3600 * 1000
 """A session ends then, however busy it is."""
@@ -52,10 +52,10 @@ class Session:
         """Returns if the form was made for this session.
 
         Raises:
-            Forbidden: it was not.
+            FormRefused: it was not.
         """
         if not hmac.compare_digest(csrf.encode(), self.csrf.encode()):
-            raise Forbidden("this form was not made for your session; load the page again, and send it from there")
+            raise FormRefused("this form was not made for your session; load the page again, and send it from there")
 
     def take_notice(self) -> tuple[str, ...]:
         """The notice, which is then gone."""
@@ -121,7 +121,7 @@ def check_origin(headers: Mapping[str, str], public: str) -> None:
         public: the URL that the outside knows this service by.
 
     Raises:
-        Forbidden: it comes from elsewhere, or does not say.
+        FormRefused: it comes from elsewhere, or does not say.
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None:
@@ -131,7 +131,7 @@ def check_origin(headers: Mapping[str, str], public: str) -> None:
         host = headers.get("host")
         ours = origin is not None and (origin == _origin(public) or (bool(host) and origin in {f"http://{host}", f"https://{host}"}))
     if not ours:
-        raise Forbidden("this form was sent from another site; open the console itself, and send it from there")
+        raise FormRefused("this form was sent from another site; open the console itself, and send it from there")
 
 
 def _origin(url: str) -> str:

@@ -45,7 +45,7 @@ async def tail(
             scope,
             question_of(asked),
             who.principal,
-            last_event_id if last_event_id is not None else after,
+            last_event_id or after,
             still_signed_in(request, asked.tenant),
             data=row,
             told={"via": "console"},

@@ -64,7 +64,8 @@ async def tail(
     With `Accept: text/event-stream` the answer goes on as events arrive (`limit` is for pages). Each event has an `id`: a client that
     connects again with the last one as `Last-Event-ID`, as browsers do by themselves, goes on behind it, and gets every event once. An
     `id` without data moves on over what the question does not find. An event of the type `problem` tells what keeps the stream from
-    going on, as problem details; it tries on, unless the token has ended or the question can't be answered any more.
+    going on, as problem details; it tries on, unless the token has ended or the question can't be answered any more. That it goes on is
+    told by the next event, or by one of the type `recovered`.
     """
     if _STREAM not in request.headers.get("accept", "").lower():
         now = running.now()
@@ -74,7 +75,7 @@ async def tail(
         return page_of(request, page.hits, page.next, page.indexed_up_to)
     if "limit" in request.query_params:
         raise Invalid("`limit` is for pages; a stream goes on for as long as somebody listens")
-    going_on = last_event_id if last_event_id is not None else after
+    going_on = last_event_id or after
     return await live(request, running, scope, asked, by, going_on, lambda: still(running, by, scope))
 
 
@@ -144,6 +145,8 @@ async def _frames(
                     # With a heartbeat, what was read and not found is passed over by the next connection, too.
                     yield format_sse_event(comment="heartbeat", id=tail.cursor())
                     continue
+                if not one.hits and one.trouble is None:
+                    yield format_sse_event(event="recovered", data_str="{}")
                 async for part in _written(tail, one, data):
                     yield part
                 del one

@@ -39,6 +39,7 @@ _TOO_MANY_SECONDS: Final = 10
 PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     edge.Unauthenticated: Problem(HTTPStatus.UNAUTHORIZED, "unauthenticated", "A valid token is needed"),
     edge.Forbidden: Problem(HTTPStatus.FORBIDDEN, "forbidden", "The token lacks a scope"),
+    edge.FormRefused: Problem(HTTPStatus.FORBIDDEN, "forbidden", "The form was not taken"),
     edge.NotFound: Problem(HTTPStatus.NOT_FOUND, "not-found", "Not found"),
     edge.Conflict: Problem(HTTPStatus.CONFLICT, "conflict", "It contradicts what is there"),
     edge.Invalid: Problem(HTTPStatus.BAD_REQUEST, "invalid", "The request is not right"),

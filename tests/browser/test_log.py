@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, Route, expect
 
-from tests.browser.console import Console
+from tests.browser.console import BAD_GATEWAY, Console
 
 ALL = "/console/globex?range=all"
 RUNNING = "Live: what arrives appears on top"
@@ -294,6 +294,31 @@ def test_a_live_tail_holds_a_bounded_table(watcher: tuple[Console, str]) -> None
     expect(console.page.locator(".arrived")).to_have_count(200)
     expect(console.page.locator(".gap")).to_contain_text("50 more have arrived in between")
     console.check()
+
+
+def test_a_live_tail_outlives_a_service_that_starts_again(console: Console) -> None:
+    tenant = console.create(f"outlived-{console.view}-{time.monotonic_ns()}")
+    console.sign_in(console.token(tenant, "events:read", name="watcher"))
+    console.go(f"/console/{tenant}?range=all&columns=user.name")
+    refused = 0
+
+    def proxy(route: Route) -> None:
+        nonlocal refused
+        if refused < 3:
+            refused += 1
+            route.fulfill(status=BAD_GATEWAY, body="the service is not there")
+        else:
+            route.continue_()
+
+    console.page.route("**/log/tail?*", proxy)
+    status = console.page.locator("[data-live-status]")
+    console.page.get_by_role("button", name="Live tail").click()
+    expect(status).to_have_text("The connection broke; connecting again. Nothing is lost.")
+    console.check()
+    console.send(tenant, sign_ins("meanwhile"), source="okta")
+    expect(status).to_have_text(RUNNING)
+    expect(rows(console).first).to_contain_text("meanwhile")
+    assert refused == 3
 
 
 def test_a_live_tail_ends_with_its_session(analyst: Console) -> None:

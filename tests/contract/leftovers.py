@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
+_TAKEN_OUT = "MessageAccumulator._pop_batch"
+"""aiokafka takes a batch that expires while it waits to be sent again out of a list twice: an error in its log, and no more."""
+
 
 @asynccontextmanager
 async def none_left() -> AsyncIterator[None]:
@@ -26,6 +29,7 @@ async def none_left() -> AsyncIterator[None]:
             await asyncio.wait(left, timeout=0.1)  # they are ending
         assert not left, f"{len(left)} tasks are left:\n{_stacks(left)}"
         gc.collect()
+        said = [context for context in said if _TAKEN_OUT not in context["message"]]
         assert not said, "\n".join(f"{context['message']}: {context.get('exception')!r}, {_what(context)}" for context in said)
     finally:
         loop.set_exception_handler(None)

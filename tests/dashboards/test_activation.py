@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from dashboards.console.activation import ActivatePage, activated, activation
 from dashboards.console.frame import Frame
 from dashboards.console.render import render
@@ -42,7 +44,12 @@ def test_one_that_is_too_early_says_whom_it_breaks_and_takes_a_reason() -> None:
     plan = activation(history.ring, NOW + HOUR, standby(history))
     assert (plan.button, plan.forced) == ("Let it sign now, before it is safe", True)
     assert "it has been published for 1 hour only" in " ".join(plan.says)
-    assert plan.says[-1] == "Of those that are registered, these may not have it: Old (old@example.com)."
+    assert plan.says[-1] == "Of those that are registered, these may refuse its tokens: Old (old@example.com)."
+    history.append([RelyingPartyRegistered(at=NOW, relying_party=replace(OLD, id="shop", name="Shop", library="spring"))])
+    plan = activation(history.ring, history.ring.find(standby(history)).published_at + 1, standby(history))
+    assert "Shop" not in plan.says[-2]
+    fetch = "These fetch it when a token names it, unless a cache before them keeps the JWKS without it"
+    assert plan.says[-1] == f"{fetch}: Shop (old@example.com)."
     assert 'name="reason"' in page(history, standby(history), NOW + HOUR)
 
 

@@ -40,6 +40,17 @@ def test_the_key_that_signs_is_taken_over_by_two_others() -> None:
     assert "<form" in render(shown, Frame())
 
 
+def test_that_it_is_for_ever_is_said_before_and_that_it_can_be_destroyed_afterwards() -> None:
+    history, destroy = settled(), "tenantry keys destroy acme -- "
+    before = page(history, kid_of(history, 1))
+    assert "It can't be taken back" in before.says[-1]
+    assert destroy not in render(before, Frame())
+    report(history, kid_of(history, 1))
+    assert f"{destroy}<bdi>{kid_of(history, 1)}" in render(page(history, kid_of(history, 1)), Frame())
+    history.carry_out(commands.destroy(history.ring, POLICY, AT, kid_of(history, 1)))
+    assert destroy not in render(page(history, kid_of(history, 1)), Frame())
+
+
 def test_a_standby_that_is_new_is_not_said_to_be_known() -> None:
     history = settled()
     shown = page(history, kid_of(history, 1), NOW + MINUTE)

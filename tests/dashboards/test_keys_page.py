@@ -75,7 +75,10 @@ def test_a_standby_that_is_not_due_is_said_to_wait() -> None:
     assert before.button == "Rotate"
     assert "changes nothing" in " ".join(before.says)
     after = rotated(Outcome.WAITING, ring, KIDS[1], None, START + HOUR)
-    assert after == ("Nothing was changed: the standby takes over on 2027-02-21 16:51:50Z (in 90 d).",)
+    assert after == (
+        "Nothing was changed: the standby takes over on 2027-02-21 16:51:50Z (in 90 d).",
+        "From 2026-11-24 17:51:50Z (in 24 h) on it is safe: a rotation then lets it sign at once.",
+    )
 
 
 def test_a_rotation_that_is_due_names_both_keys() -> None:

@@ -27,6 +27,31 @@ async def test_operators_see_all_tenants(here: Site) -> None:
     assert "No tenant is called that" in await operator.open("/console", find="<nobody>")
 
 
+@pytest.mark.parametrize(
+    ("site", "packed"), [("same-origin", True), ("none", True), ("same-site", False), ("cross-site", False), ("", False)]
+)
+async def test_a_page_is_packed_only_for_whom_its_size_tells_nothing(here: Site, site: str, *, packed: bool) -> None:
+    analyst = await browser(here, "globex", "events:read")
+    analyst.client.headers["Sec-Fetch-Site"] = site
+    page = await analyst.open("/console/globex", q="x" * 400)
+    assert "x" * 400 in page
+    assert (analyst.page.headers.get("content-encoding") == "gzip") is packed
+    assert "Sec-Fetch-Site" in analyst.page.headers["vary"]
+    del analyst.client.headers["Accept-Encoding"]
+    await analyst.open("/console/globex")
+    assert "content-encoding" not in analyst.page.headers
+
+
+async def test_a_page_of_a_long_query_is_light(here: Site) -> None:
+    await fill(here, *of_globex(200))
+    analyst = await browser(here, "globex", "events:read")
+    nobody = " ".join(f"NOT user.name:somebody{n}" for n in range(30))
+    page = await analyst.open("/console/globex", range="all", q=f"event.outcome:* {nobody}")
+    assert analyst.page.status_code == 200, page
+    assert len(page) > 150_000
+    assert analyst.page.num_bytes_downloaded < 30_000
+
+
 async def test_another_tenants_pages_do_not_exist(here: Site) -> None:
     analyst = await browser(here, "acme", "events:read", "keys:read", "keys:rotate")
     for tenant in ("globex", "nobody"):

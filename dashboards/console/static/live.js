@@ -3,6 +3,7 @@
 {
   const MOST = 200; // rows that have arrived; older ones of them give way, and the page loaded anew has them
   const SAY_MS = 1000; // a screen reader is told no more often
+  const AGAIN_MS = [1000, 15000]; // after an answer that was none: twice as long each time, up to the second
   const live = document.querySelector("[data-live]");
   const part = (name) => live.querySelector(`[data-live-${name}]`);
 
@@ -20,6 +21,8 @@
     let passed = 0;
     const gap = made("tr", { class: "gap" });
     let timer = 0;
+    let again = 0; // the timer of the next attempt
+    let pauseMs = AGAIN_MS[0];
 
     function cell({ label, value, reason, outcome, mood, mono }) {
       const found = made("td", { "data-name": label, ...(mono ? { class: "mono" } : {}) });
@@ -78,6 +81,10 @@
       status.classList.toggle("failures", bad);
     }
 
+    function sayLive() {
+      say(held ? "Paused" : "Live: what arrives appears on top");
+    }
+
     function sayWaiting() {
       timer ||= setTimeout(() => {
         timer = 0;
@@ -88,6 +95,7 @@
     function arrives(event) {
       last = event.lastEventId || last;
       const news = JSON.parse(event.data);
+      if (status.classList.contains("failures")) sayLive();
       if (shown.has(news.href)) return;
       count += 1;
       if (!held) {
@@ -115,6 +123,7 @@
       const focused = live.contains(document.activeElement);
       source?.close();
       source = null;
+      clearTimeout(again);
       resume();
       start.textContent = "Go on live";
       buttons(false);
@@ -132,19 +141,49 @@
       else say(`${detail || title}. Trying on.`, { bad: true });
     }
 
-    function begin() {
+    function address() {
       const url = new URL(live.dataset.live, location.href);
       if (last) url.searchParams.set("after", last);
-      say("Connecting …");
-      source = new EventSource(url);
-      source.addEventListener("open", () => say(held ? "Paused" : "Live: what arrives appears on top"));
-      source.addEventListener("message", arrives);
-      source.addEventListener("problem", problem);
-      source.addEventListener("error", () => {
-        if (!source) return;
-        if (source.readyState === EventSource.CONNECTING) say("The connection broke; connecting again. Nothing is lost.", { bad: true });
-        else end("The live tail was refused. Load the page again; you may have to sign in.", { bad: true });
+      return url;
+    }
+
+    function connect() {
+      const one = (source = new EventSource(address()));
+      one.addEventListener("open", () => {
+        pauseMs = AGAIN_MS[0];
+        sayLive();
       });
+      one.addEventListener("message", arrives);
+      one.addEventListener("problem", problem);
+      one.addEventListener("recovered", sayLive);
+      one.addEventListener("error", () => {
+        if (source !== one) return;
+        if (one.readyState === EventSource.CONNECTING) broken();
+        else refused(one);
+      });
+    }
+
+    function broken() {
+      say("The connection broke; connecting again. Nothing is lost.", { bad: true });
+    }
+
+    /** An EventSource does not tell what the answer was. A service that starts again, or the proxy before it, says 5xx meanwhile. */
+    async function refused(one) {
+      const asking = new AbortController();
+      const answer = await fetch(address(), { redirect: "manual", signal: asking.signal }).catch(() => ({ ok: false, status: 503 }));
+      asking.abort();
+      if (source !== one) return; // it was stopped meanwhile
+      if (!answer.ok && answer.status < 500) {
+        return end("The live tail was refused. Load the page again; you may have to sign in.", { bad: true });
+      }
+      broken();
+      again = setTimeout(connect, pauseMs);
+      pauseMs = Math.min(2 * pauseMs, AGAIN_MS[1]);
+    }
+
+    function begin() {
+      say("Connecting …");
+      connect();
       buttons(true);
       pause.focus();
     }
@@ -164,7 +203,7 @@
     pause.addEventListener("click", () => {
       if (held) {
         resume();
-        say("Live: what arrives appears on top");
+        sayLive();
       } else {
         held = [];
         say("Paused");

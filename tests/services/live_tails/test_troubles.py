@@ -39,6 +39,34 @@ async def test_an_index_that_is_away_is_told_and_waited_for(acme: Site, client: 
             assert (await stream.event())["event.id"] == "e1"
 
 
+async def test_that_a_trouble_is_over_is_told_though_nothing_is_found(
+    acme: Site, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_tails, "_TROUBLE_SECONDS", 0.05)
+    await send(acme, "e1")
+    await acme.settled()
+
+    async def away(*_: Any, **__: Any) -> Any:
+        raise IndexUnavailable("a test has taken it away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(acme.platform.index, "tail", away)
+        async with listening(client, q="user.name:nobody") as stream:
+            assert (await stream.problem())["status"] == 503
+            patched.undo()
+            while (frame := await stream.frame()).get("event") != "recovered":
+                assert "data" not in frame, "nothing is found"
+
+
+async def test_an_empty_last_event_id_is_none(acme: Site, client: httpx.AsyncClient) -> None:
+    await send(acme, "e1")
+    await acme.settled()
+    async with listening(client, last="", q=OWN, after="latest") as stream:
+        await stream.frame()
+        await send(acme, "e2")
+        assert (await stream.event())["event.id"] == "e2"
+
+
 async def test_a_log_that_is_not_heard_of_is_told_to_every_stream(
     acme: Site, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
