@@ -32,7 +32,7 @@ def test_every_route_is_there_with_its_scopes() -> None:
 def test_every_error_is_there_with_its_status() -> None:
     rows = re.findall(r"^\| (\d{3}(?:, \d{3})*) \| (`.*`) \| .* \|$", GUIDE, re.MULTILINE)
     told = {(int(status), slug) for statuses, slugs in rows for status in statuses.split(", ") for slug in re.findall(r"`([^`]+)`", slugs)}
-    known = {(int(problem.status), problem.slug) for problem in PROBLEMS.values()} | {(500, "internal")}
+    known = {(int(problem.status), problem.slug) for problem in PROBLEMS.values()} | {(405, "method-not-allowed"), (500, "internal")}
     assert {slug for _, slug in told} == {slug for _, slug in known}
     assert known <= told
 

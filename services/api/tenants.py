@@ -17,9 +17,9 @@ from services.tenants import commands
 from services.tenants.domains import declare_domains, jwks_uri_of
 from services.tenants.sources import declare, parse
 from services.tenants.tenant import Tenant
-from streams.errors import IndexUnavailable
+from streams.errors import IndexUnavailable, InvalidTenantId
 from streams.event import iso
-from streams.scope import TenantScope, check_tenant_id
+from streams.scope import TenantScope
 from streams.source_map import IGNORED, Declaration, as_json
 
 router = APIRouter(tags=["tenants"])
@@ -58,8 +58,10 @@ async def put_tenant(tenant: str, body: TenantBody, running: ThePlatform, by: Th
         if by.tenant is not None:
             raise NotFound(f"there is no tenant {tenant!r} that this token can see")
         by.require_operator()
-        check_tenant_id(tenant)
-        scope = TenantScope(tenant)
+        try:
+            scope = TenantScope(tenant)
+        except InvalidTenantId as error:  # to read such a tenant is a 404: there is none; here it is the request that is not right
+            raise Invalid(str(error)) from error
     else:
         scope = by.enter(tenant, Scope.TENANT_ADMIN, running.tenants.exists)
     found = running.tenants.find(tenant)

@@ -84,12 +84,28 @@ async def test_the_platforms_routes_are_the_operators(here: Site) -> None:
 
 
 @pytest.mark.parametrize("tenant", ["..", "%2e%2e", "acme%00", "ACME", "acme%2fevents", "@platform", "@sources", "a" * 64])
-async def test_odd_tenants_in_the_path_are_not_found(here: Site, tenant: str) -> None:
+async def test_odd_tenants_in_the_path_are_not_found_and_not_made(here: Site, tenant: str) -> None:
     await here.create("acme")
     answer = await here.operator.get(f"/v1/tenants/{tenant}/events")
     assert answer.status_code == 404
     answer = await here.operator.put(f"/v1/tenants/{tenant}", json={"display_name": "x"})
-    assert answer.status_code in {404, 405}
+    assert answer.status_code in {400, 404, 405}
+    assert [tenant["id"] for tenant in (await here.operator.get("/v1/tenants")).json()["tenants"]] == ["acme"]
+
+
+async def test_an_id_that_no_tenant_can_have_is_a_wrong_request_of_the_operator_alone(here: Site) -> None:
+    await here.create("acme")
+    answer = await here.operator.put("/v1/tenants/Foo_Bar", json={"display_name": "x"})
+    assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (400, "invalid")
+    assert "lower-case letters" in answer.json()["detail"]
+    assert (await here.operator.get("/v1/tenants/Foo_Bar")).status_code == 404
+    async with await here.token("acme", "tenant:admin") as admin:
+        assert (await admin.put("/v1/tenants/Foo_Bar", json={"display_name": "x"})).status_code == 404
+
+
+async def test_a_method_that_a_path_does_not_take_is_a_problem_too(here: Site) -> None:
+    answer = await here.operator.patch("/v1/tenants/acme", json={})
+    assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (405, "method-not-allowed")
 
 
 async def test_a_token_is_shown_once_and_kept_as_a_hash(here: Site) -> None:
