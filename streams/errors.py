@@ -145,4 +145,4 @@ class IndexMissing(SearchIndexError):
     """The tenant has no index."""
 
     def __init__(self, tenant: str) -> None:
-        super().__init__(f"tenant {tenant!r} has no index; prepare it first")
+        super().__init__(f"tenant {tenant!r} has no index yet; it is being made: ask again in a moment")

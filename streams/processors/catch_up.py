@@ -131,6 +131,7 @@ class CatchUp:
                 await self._processor.check(scope)
             except IndexMissing:
                 if self._backlogs.idle(backlog) > _NEW_SECONDS:
+                    _log.warning("index_lost", tenant=scope.tenant, does="it is built anew from the log")
                     return False
                 await asyncio.sleep(_LOOK_SECONDS)
             else:

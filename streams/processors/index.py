@@ -185,24 +185,24 @@ class IndexProcessor(Processor):
     async def _open(self, behind: Mapping[TenantScope, str], batch: Batch) -> None:
         """Gives the tenants backlogs from the batch on."""
         for scope, why in behind.items():
-            _log.warning("index_behind", tenant=scope.tenant, offset=batch.start, why=why)
+            (_log.warning if why else _log.info)("index_behind", tenant=scope.tenant, offset=batch.start, why=why or "it has no index yet")
             self._prepared.discard(scope.tenant)
             self.opened_here.add(scope.tenant)
         await self._backlogs.open([scope.tenant for scope in behind], batch.partition, batch.start)
         self.opened.set()
 
     async def _missing(self, tenants: dict[TenantScope, list[Entry]], start: int) -> dict[TenantScope, str]:
-        """Takes out tenants that have no index, and why; where the partition begins, nothing was before, and they get one.
+        """Takes out tenants that have no index, as no trouble; where the partition begins, nothing was before, and they get one.
 
-        Whether it was lost or they are new, `CatchUp` finds out: to look for a first event may mean to read a whole partition.
+        Whether it was lost or they are new, `CatchUp` finds out, and warns: to look for a first event may mean to read a whole partition.
         """
         lost: dict[TenantScope, str] = {}
         for scope in [scope for scope in tenants if scope.tenant not in self._prepared]:
             try:
                 await self._index.check(scope)
-            except IndexMissing as error:
+            except IndexMissing:
                 if start > 0 or self._backlogs.of(scope.tenant) is not None:
-                    lost[scope] = str(error)
+                    lost[scope] = ""
                     del tenants[scope]
                     continue
                 await self._make(scope)

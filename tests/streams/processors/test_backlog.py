@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from streams.control_log import ControlLog
 from streams.errors import IndexMissing
@@ -145,12 +146,14 @@ async def test_an_index_that_is_lost_while_it_is_written_is_built_anew(here: Her
     await here.send(3)
     await here.until_indexed(ACME)
     await here.index.drop(ACME)
-    await here.send(1)
-    await here.until_indexed(GLOBEX)
-    async with asyncio.timeout(60):
-        while here.backlogs.of("acme") is not None or len(await here.ids(ACME)) < 4:  # noqa: ASYNC110 -- in the catch-up's own time
-            await asyncio.sleep(0.02)
+    with capture_logs() as logged:
+        await here.send(1)
+        await here.until_indexed(GLOBEX)
+        async with asyncio.timeout(60):
+            while here.backlogs.of("acme") is not None or len(await here.ids(ACME)) < 4:  # noqa: ASYNC110 -- in the catch-up's own time
+                await asyncio.sleep(0.02)
     assert await here.ids(ACME) == [f"acme-{n}" for n in range(4)]
+    assert ("index_lost", "warning", "acme") in [(one["event"], one["log_level"], one.get("tenant")) for one in logged]
 
 
 async def test_a_burst_of_one_tenant_delays_only_itself(here: Here) -> None:

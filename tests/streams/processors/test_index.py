@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.tenants.tenant import Tenants
 from streams.control_log import ControlEvent, ControlLog
@@ -86,6 +87,16 @@ async def test_an_index_that_was_lost_is_filled_from_the_log(log: SqliteEventLog
         await catch_up.rebuild(ACME)
         assert await processor.prepare(ACME)
     assert await ids(index, ACME) == ["a1", "a2"]
+
+
+async def test_a_tenant_whose_index_is_being_made_is_nothing_to_warn_of(log: SqliteEventLog, index: TantivyIndex) -> None:
+    first = await appended(log, *segments(GLOBEX, [encoded("g1")]))
+    async with process(log, index) as (processor, _, backlogs):
+        await processor.process(first)
+        with capture_logs() as logged:
+            await processor.process(await appended(log, *segments(ACME, [encoded("a1")])))
+        assert [one["log_level"] for one in logged if one["event"] == "index_behind" and one["tenant"] == "acme"] == ["info"]
+        assert backlogs.of("acme") is not None
 
 
 async def test_a_rebuild_that_was_cut_off_begins_again(log: SqliteEventLog, index: TantivyIndex) -> None:
