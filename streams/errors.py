@@ -90,10 +90,12 @@ class UnknownSource(StreamsError):
 
 
 class SourceTaken(StreamsError):
-    """Another tenant has declared this source, or an operator ignores it."""
+    """Another tenant has declared this source, or an operator ignores it. `where` says which, for operators: only they declare."""
 
-    def __init__(self, provider: str, kind: str, value: str) -> None:
-        super().__init__(f"the {provider} source with {kind} {value!r} is declared already; an event has one tenant: remove it there first")
+    def __init__(self, provider: str, kind: str, value: str, where: str) -> None:
+        super().__init__(
+            f"the {provider} source with {kind} {value!r} is declared already, {where}; an event has one tenant: remove it there first"
+        )
 
 
 class ControlError(StreamsError):

@@ -53,13 +53,14 @@ class SourceMap:
         """Returns if no other owner has declared any of these selectors.
 
         Raises:
-            SourceTaken: another has; the message does not say who.
+            SourceTaken: another has; the message says who, so only operators may declare sources.
         """
         for declaration in declarations:
             for selector in declaration.selectors:
                 taken = self._owners.get((declaration.provider, selector))
                 if taken is not None and taken[0] != owner:
-                    raise SourceTaken(declaration.provider, selector.kind, selector.value)
+                    where = "among the ignored sources" if taken[0] == IGNORED else f"by tenant {taken[0]!r}"
+                    raise SourceTaken(declaration.provider, selector.kind, selector.value, where)
 
     def resolve(self, provider: str, selectors: Sequence[Selector]) -> str | None:
         """The tenant whose event this is, `IGNORED`, or None if nobody has declared such a source.

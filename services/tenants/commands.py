@@ -58,6 +58,7 @@ async def put(
             raise Forbidden("where its events are kept is the platform's matter: only an operator can change it")
         if found is not None and issuer != found.issuer:
             raise Forbidden("relying parties trust the issuer: only an operator can change it")
+        declarations = None  # they are what is there already; and another owner's name, which a conflict tells, is for operators alone
     if declarations is not None:
         sources.map.check_free(scope.tenant, declarations)
     if issuer is not None and any(issuer_of(other, issuer_base) == issuer for other in tenants.all() if other.id != scope.tenant):

@@ -182,7 +182,23 @@ async def test_a_source_has_one_tenant(here: Site) -> None:
     body = {"display_name": "Globex", "sources": [{"provider": "auth0", "tenant_name": "acme-eu"}]}
     answer = await here.operator.put("/v1/tenants/globex", json=body)
     assert answer.status_code == 409
+    assert "by tenant 'acme'" in answer.json()["detail"], "where to remove it"
     assert (await here.operator.get("/v1/tenants/globex")).status_code == 404, "nothing half-made"
+    refused = await here.operator.put("/v1/ignored-sources", json={"sources": body["sources"]})
+    assert (refused.status_code, "by tenant 'acme'" in refused.json()["detail"]) == (409, True)
+    ignored = {"provider": "auth0", "tenant_name": "trial"}
+    assert (await here.operator.put("/v1/ignored-sources", json={"sources": [ignored]})).status_code == 200
+    answer = await here.operator.put("/v1/tenants/globex", json={"display_name": "Globex", "sources": [ignored]})
+    assert (answer.status_code, "among the ignored sources" in answer.json()["detail"]) == (409, True)
+
+
+async def test_whose_a_source_is_no_other_tenant_is_told(here: Site) -> None:
+    await here.create("acme", {"provider": "auth0", "tenant_name": "acme-eu"})
+    await here.create("globex")
+    async with await here.token("globex", "tenant:admin") as admin:
+        body = {"display_name": "Globex", "sources": [{"provider": "auth0", "tenant_name": "acme-eu"}]}
+        answer = await admin.put("/v1/tenants/globex", json=body)
+        assert (answer.status_code, "acme'" in answer.text) == (403, False)
 
 
 async def test_unknown_and_repeated_parameters_are_refused_by_name(here: Site) -> None:
