@@ -35,7 +35,10 @@ from streams.query.words import words
 _Bound = TypeVar("_Bound")
 
 _AT = re.compile(r"position (\d+)")
-_SIGN = re.compile(r"\w+|\S")
+_SIGN = re.compile(r"&&|\|\||\w+|\S")
+_OPEN_END = re.compile(r"(?:^|[\s(:])(AND|OR|NOT|&&|\|\||[!+-])$|(:|[<>]=?)$")
+"""What something must follow."""
+_BETWEEN = frozenset({"AND", "OR", "&&", "||"})
 
 
 def parse(text: str, *, now: int) -> Query:
@@ -58,8 +61,17 @@ def parse(text: str, *, now: int) -> Query:
         at = scanned.at(int(found[1])) if found else len(text)
         sign = _SIGN.match(text, at or 0)
         message = f"unexpected `{sign[0]}`" if sign else "the query ends too early"
-        raise QueryError(message, position=at, hint="put a value with special characters in quotes") from None
+        raise QueryError(message, position=at, hint=_lacks(text[:at].rstrip(), sign[0] if sign else "")) from None
     return _Reader(scanned, now).read(root, None, "", 0)
+
+
+def _lacks(before: str, sign: str) -> str:
+    """What would be right instead of `sign`, or of the end, behind what is in front of it."""
+    if open_end := _OPEN_END.search(before):
+        return f"something to find must follow `{open_end[1] or open_end[2]}`"
+    if sign in _BETWEEN:
+        return f"something to find must stand before `{sign}`, too"
+    return "put a value with special characters in quotes"
 
 
 MAX_OPEN_ENDS = 32
