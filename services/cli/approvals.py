@@ -37,7 +37,7 @@ def approvals(
         return
     policy = client.ask("GET", path_of(tenant, "keys", "policy")) if any(one.get("policy") for one in found) else {}
     rows = [[str(one.get(column) or "") for column in _COLUMNS] + [_changes(policy, one.get("policy") or {})] for one in found]
-    print_table((*_COLUMNS, "changes"), rows)
+    print_table((*_COLUMNS, "changes"), rows, shorten=("kid",))
 
 
 def approve(tenant: Tenant, identifier: _Id, json: Json = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -17,8 +18,17 @@ from services.cli.output import coloured, err, out, print_json, print_table, pri
 from services.errors import ServiceError
 from services.settings import Settings
 
+_LONG: Final = frozenset({"user.name", "client.id", "event.reason"})
+"""Columns whose values a narrow terminal shortens."""
 _FOR_GOOD: Final = frozenset({400, 401, 403, 404})
 """Problems of the question, the token, or the tenant, with which a stream ends. After others it goes on, or can be connected again."""
+
+
+class Sort(StrEnum):
+    """Which events come first."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
 
 
 def register(app: typer.Typer) -> None:
@@ -45,19 +55,29 @@ def search(
     since: Since = "",
     until: Until = "",
     limit: Annotated[int, typer.Option(min=1, help="How many events at most.")] = 20,
-    sort: Annotated[str, typer.Option(help="newest or oldest first.")] = "newest",
+    sort: Annotated[Sort, typer.Option(help="Which come first.")] = Sort.NEWEST,
     columns: Columns = fields.DEFAULT,
     json: Json = False,
 ) -> None:
-    """Searches a tenant's log. With --json, it prints one event a line."""
+    """Searches a tenant's log. With --json, it prints one event a line.
+
+    Without Q it finds Tenantry's own notes, too: 'NOT event.provider:tenantry' leaves them out.
+    """
     shown = fields.parsed(columns)
-    params = {"q": q, "since": since, "until": until, "sort": sort, "limit": min(limit, 1000)}
-    events = Client(Settings()).pages(path_of(tenant, "events"), params, name="events", most=limit)
+    asked = limit if json else limit + 1  # one more says whether there is more
+    params = {"q": q, "since": since, "until": until, "sort": sort.value, "limit": min(asked, 1000)}
+    found = Client(Settings()).pages(path_of(tenant, "events"), params, name="events", most=asked)
     if json:
-        for event in events:
+        for event in found:
             print_json(event)
+    elif events := list(found):
+        own = columns == fields.DEFAULT  # what somebody asks for is all shown
+        rows = [fields.row(event, shown) for event in events[:limit]]
+        print_table(shown, rows, shorten=_LONG if own else (), drop=fields.LESS if own else ())
+        if len(events) > limit:
+            _note(f"only the {sort.value} {limit:,} are shown: --limit N shows more, and tenantry export writes all to a file")
     else:
-        print_table(shown, [fields.row(event, shown) for event in events])
+        _note("no events match")
 
 
 def tail(
@@ -78,6 +98,8 @@ def tail(
     begun = client.ask("GET", f"{path}/tail", params={"after": "latest", "q": q})
     if lines:
         last = client.ask("GET", path, params={"q": q, "limit": lines})["events"]
+        if not (last or follow or json):
+            _note("no events match")
         for event in reversed(last):
             # What came in between is the first that follows.
             if not follow or event["log.position"] <= begun["indexed_up_to"]:

@@ -12,6 +12,8 @@ from services.errors import Invalid
 from streams.fields import BY_NAME
 
 DEFAULT: Final = "@timestamp,event.action,event.outcome,user.name,client.id,source.ip,event.reason"
+LESS: Final = ("event.reason", "client.id", "source.ip")
+"""Of these a narrow terminal shows fewer, the last one longest."""
 _OWN: Final = "idp."
 
 
@@ -33,7 +35,7 @@ def parsed(columns: str) -> Sequence[str]:
     Raises:
         Invalid: one of them is no field.
     """
-    names = [name.strip() for name in columns.split(",") if name.strip()]
+    names = list(dict.fromkeys(name.strip() for name in columns.split(",") if name.strip()))
     for name in names:
         if name not in BY_NAME and not name.startswith(_OWN):
             raise Invalid(f"--columns: there is no field {name!r}; there are {', '.join(BY_NAME)}, and paths as idp.details.username")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -15,6 +16,7 @@ from services.errors import Invalid
 from services.settings import Settings
 
 keys = typer.Typer(help="Lists, rotates and revokes a tenant's signing keys.", no_args_is_help=True)
+_COLUMNS: Final = ("kid", "algorithm", "state", "published_at", "signs_from", "publish_until")
 Kid = Annotated[str, typer.Argument(help="The key's id.")]
 Reason = Annotated[str, typer.Option(help="Why; for the log.")]
 
@@ -33,13 +35,16 @@ def register(app: typer.Typer) -> None:
     "list", epilog=examples("keys list globex", "keys list globex --json | jq -r '.keys[] | select(.state == \"active\") | .kid'")
 )
 def list_(tenant: Tenant, json: Json = False) -> None:
-    """Lists the keys with their states and times."""
+    """Lists the keys with their states and times. signs_from of a standby is when it takes over by itself."""
     answer = Client(Settings()).ask("GET", path_of(tenant, "keys"))
     if json:
         print_json(answer)
         return
-    columns = ("kid", "algorithm", "state", "published_at", "activated_at", "publish_until")
-    print_table(columns, [[str(key.get(column) or "") for column in columns] for key in answer["keys"]])
+    rows = [[str(key.get(column) or "") for column in _COLUMNS] for key in map(_with_signs_from, answer["keys"])]
+    print_table(_COLUMNS, rows, shorten=("kid",), drop=("published_at", "algorithm", "publish_until"))
+    for key in answer["keys"]:
+        if "ready_at" in key:
+            out.print(printable(f"The standby {key['kid']} is safe to activate from {key['ready_at']} on."), soft_wrap=True)
 
 
 @keys.command(
@@ -107,11 +112,28 @@ def destroy(tenant: Tenant, kid: Kid, json: Json = False) -> None:
     _show(Client(Settings()).ask("POST", path_of(tenant, "keys", kid, "destroy")), tenant, json)
 
 
+def _with_signs_from(key: dict[str, Any]) -> dict[str, Any]:
+    """The key, with when it began to sign; of a standby, when it will by itself."""
+    return key | {"signs_from": key.get("activated_at") or key.get("activates_at")}
+
+
+def _lines(answer: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What is said of an answer: a key of it is named by its state, so that nobody has to guess which one it is."""
+    state = answer["state"].replace("pre-activation", "standby") if "ordinal" in answer else None
+    for name, value in answer.items():
+        if state is not None and name == "kid":
+            yield f"{state} key", value
+        elif name == "active":
+            yield from () if state == "active" else [("active key", value)]
+        elif state is None or name != "state":
+            yield f"  {name}" if state is not None and name not in {"outcome", "warning"} else name, value
+
+
 def _show(answer: dict[str, Any], tenant: str, json: bool) -> None:
     if json:
         print_json(answer)
         return
-    for name, value in answer.items():
+    for name, value in _lines(answer):
         out.print(printable(f"{name}: {value}"), soft_wrap=True)
     if answer.get("outcome") == "waiting":
         out.print(

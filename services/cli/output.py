@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-out: Final = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 240)
-"""In a pipe there is no width to fit into."""
+from services.cli.fitting import fitted
+
+out: Final = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 10_000)
+"""In a pipe there is no width to fit into: a row is a line."""
 err: Final = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 _STYLES: Final = {
@@ -43,13 +46,22 @@ def escaped(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table."""
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, shorten: Collection[str] = (), drop: Sequence[str] = ()) -> None:
+    """Prints a table. On a terminal that is too narrow for it, see `services.cli.fitting`, which says what the arguments are."""
+    widths = {
+        column: max(cell_len(printable(cell)) for cell in (column, *(row[number] for row in rows))) for number, column in enumerate(columns)
+    }
+    if not sys.stdout.isatty():
+        shorten, drop = (), ()
+    shown = fitted(widths, out.width, shorten=shorten, drop=drop)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for number, column in enumerate(columns):
-        table.add_column(Text(printable(column)), overflow="fold", no_wrap=number == 0)  # whose name or time it is stays on one line
+    for column, width in shown.items():
+        cut = column in shorten
+        table.add_column(
+            Text(printable(column)), overflow="ellipsis" if cut else "fold", no_wrap=cut or width == widths[column], width=width
+        )
     for row in rows:
-        table.add_row(*(coloured(cell) for cell in row))
+        table.add_row(*(coloured(cell) for column, cell in zip(columns, row, strict=True) if column in shown))
     out.print(table)
 
 
@@ -65,6 +77,11 @@ def printable(text: str) -> str:
     pretend to be a line of its own.
     """
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
+def plural(number: int, noun: str) -> str:
+    """The noun as it stands behind the number."""
+    return noun if number == 1 else f"{noun}s"
 
 
 def progress_bar() -> Progress:

@@ -37,7 +37,9 @@ def list_(tenant: Tenant, json: Json = False) -> None:
         print_json([party | {"standby": stands.get(party["id"])} for party in found])
         return
     columns = ("id", "name", "contact", "library", "cached_for", "jwks_uri", "fetched_at", "sure_at")
-    print_table(columns, [[_cell(party | stands.get(party["id"], {}), column) for column in columns] for party in found])
+    rows = [[_cell(party | stands.get(party["id"], {}), column) for column in columns] for party in found]
+    less = ("jwks_uri", "contact", "cached_for", "library", "fetched_at")
+    print_table(columns, rows, shorten=("name", "contact", "jwks_uri"), drop=less)
     if standby is not None:
         out.print(printable(f"The standby {standby} is safe to activate from {answer['safe_at']} on."), soft_wrap=True)
 

@@ -28,7 +28,7 @@ def list_(json: Json = False) -> None:
         print_json(found)
         return
     rows = [[one["id"], one["display_name"], one["issuer"], ", ".join(_source(source) for source in one["sources"])] for one in found]
-    print_table(("id", "name", "issuer", "sources"), rows)
+    print_table(("id", "name", "issuer", "sources"), rows, shorten=("name", "issuer", "sources"), drop=("issuer",))
 
 
 @tenants.command(

@@ -46,7 +46,8 @@ def list_(json: Json = False) -> None:
         print_json(found)
         return
     columns = ("id", "state", "started_at", "ends_at", "rate", "tenants", *_COUNTS, "reason")
-    print_table(columns, [[str(one[column] if one[column] is not None else "") for column in columns] for one in found])
+    rows = [[str(one[column] if one[column] is not None else "") for column in columns] for one in found]
+    print_table(columns, rows, shorten=("reason",), drop=("gone", "released", "rate", "started_at", "reason", "waiting", "late"))
 
 
 def wave(

@@ -66,8 +66,18 @@ async def test_search_prints_events(here: Service) -> None:
     assert [event["@timestamp"] for event in events] == sorted((event["@timestamp"] for event in events), reverse=True)
     every = (await ran(here, "search", "globex", OWN, "--limit", "5000", "--json")).splitlines()
     assert len({json.loads(line)["event.id"] for line in every}) == 1960, "more than one page"
-    table = await ran(here, "search", "globex", q, "--limit", "7")
-    assert len(table.splitlines()) == 8, "a heading and seven lines"
+    table = await here.run("search", "globex", q, "--limit", "7")
+    assert len(table.out.splitlines()) == 8, "a heading and seven lines"
+    assert "only the newest 7 are shown" in table.err
+    assert "--limit N shows more" in table.err
+    whole = await ran(here, "search", "globex", f"event.id:{events[0]['event.id']}", "--limit", "1")
+    assert len(whole.splitlines()) == 2, "and no word of more"
+
+
+async def test_what_is_not_there_is_said(here: Service) -> None:
+    for command in ("search", "tail"):
+        result = await here.run(command, "globex", "event.action:no_such_thing")
+        assert (result.code, result.out, "no events match" in result.err) == (0, "", True)
 
 
 async def test_a_wrong_query_is_one_line_on_the_standard_error(here: Service) -> None:
@@ -119,6 +129,19 @@ async def test_a_standby_is_activated_when_it_is_due_or_with_a_reason(here: Serv
     assert (early.code, "give a reason" in early.err) == (1, True)
     forced = json.loads(await ran(here, "keys", "activate", "tyrell", standby, "--reason", "a test", "--json"))
     assert forced["active"] == standby
+
+
+async def test_which_key_is_which_is_said_in_words(here: Service) -> None:
+    keys = {key["state"]: key for key in json.loads(await ran(here, "keys", "list", "hooli", "--json"))["keys"]}
+    active, standby = keys["active"], keys["pre-activation"]
+    told = (await ran(here, "keys", "rotate", "hooli")).splitlines()
+    assert told[:3] == ["outcome: waiting", f"active key: {active['kid']}", f"standby key: {standby['kid']}"]
+    table = (await ran(here, "keys", "list", "hooli")).splitlines()
+    assert table[0].split() == ["kid", "algorithm", "state", "published_at", "signs_from", "publish_until"]
+    rows = {line.split()[0]: line.split() for line in table[1:3]}
+    assert rows[standby["kid"]][4] == standby["activates_at"]
+    assert rows[active["kid"]][4] == active["activated_at"]
+    assert table[3] == f"The standby {standby['kid']} is safe to activate from {standby['ready_at']} on."
 
 
 async def test_what_was_reported_is_destroyed(here: Service) -> None:
