@@ -11,9 +11,10 @@ import yaml
 from services.cli.app import Json
 from services.cli.approvals import told_to_wait
 from services.cli.client import Client, path_of
-from services.cli.output import out, print_json, printable
-from services.errors import Invalid
+from services.cli.output import out, plural, print_json, printable
+from services.errors import Invalid, ServiceError
 from services.settings import Settings
+from streams.errors import InvalidTenantId
 from streams.scope import check_tenant_id
 
 _KEYS: Final = frozenset({"display_name", "sources", "issuer", "keys"})
@@ -22,6 +23,7 @@ _KEYS: Final = frozenset({"display_name", "sources", "issuer", "keys"})
 class Step(NamedTuple):
     """One request that brings a tenant to what its file says, and why."""
 
+    file: Path
     tenant: str
     what: str
     path: str
@@ -44,9 +46,9 @@ def apply(
     """
     client = Client(Settings())
     present = {one["id"]: one for one in client.pages("/v1/tenants", {"limit": 1000}, name="tenants", most=None)}
-    wanted = {check_tenant_id(path.stem): _read(path) for path in sorted(directory.glob("*.yaml"))}
-    steps = [step for tenant, desired in wanted.items() for step in _plan(client, tenant, desired, present.get(tenant))]
-    answers = [client.ask("PUT", step.path, json=step.body) if not dry_run else {} for step in steps]
+    wanted = {path: _read(path) for path in sorted(directory.glob("*.yaml"))}
+    steps = [step for path, desired in wanted.items() for step in _plan(client, path, desired, present.get(path.stem))]
+    answers = [_applied(client, step) if not dry_run else {} for step in steps]
     warnings = [answer.get("warnings", []) for answer in answers]
     waiting = [answer if answer.get("outcome") == "pending" else None for answer in answers]
     if json:
@@ -65,28 +67,41 @@ def apply(
                 out.print(printable(told_to_wait(step.tenant, waits)), soft_wrap=True)
             for warning in warned:
                 out.print(printable(f"{step.tenant}: warning: {warning}"), soft_wrap=True)
-        out.print(f"{len(wanted)} files, {len(steps)} changes{' to make' if dry_run else ''}")
+        files, changes = (f"{len(found)} {plural(len(found), noun)}" for found, noun in ((wanted, "file"), (steps, "change")))
+        out.print(f"{files}, {changes}{' to make' if dry_run else ''}")
 
 
-def _plan(client: Client, tenant: str, desired: dict[str, Any], present: dict[str, Any] | None) -> list[Step]:
+def _applied(client: Client, step: Step) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = client.ask("PUT", step.path, json=step.body)
+    except ServiceError as error:
+        raise ServiceError(f"{step.file}: {error}; what comes before it is applied, and applying all of it again is safe") from error
+    return answer
+
+
+def _plan(client: Client, file: Path, desired: dict[str, Any], present: dict[str, Any] | None) -> list[Step]:
+    tenant = file.stem
     body = {name: value for name, value in desired.items() if name != "keys"}
     steps = []
     if present is None:
-        steps.append(Step(tenant, "create", path_of(tenant), body))
+        steps.append(Step(file, tenant, "create", path_of(tenant), body))
     elif changed := [name for name, value in body.items() if present[name] != value]:
-        steps.append(Step(tenant, f"change {', '.join(changed)}", path_of(tenant), body))
+        steps.append(Step(file, tenant, f"change {', '.join(changed)}", path_of(tenant), body))
     policy = desired.get("keys")
     if policy is not None:
         path = path_of(tenant, "keys", "policy")
         current = client.ask("GET", path) if present is not None else {}
         if changed := [name for name, value in policy.items() if current.get(name) != value]:
-            steps.append(Step(tenant, f"set the key policy's {', '.join(changed)}", path, policy))
+            steps.append(Step(file, tenant, f"set the key policy's {', '.join(changed)}", path, policy))
     return steps
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
+        check_tenant_id(path.stem)
         found = yaml.safe_load(path.read_text())
+    except InvalidTenantId as error:
+        raise Invalid(f"{path} is named after no tenant: {error}") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise Invalid(f"{path} can't be read: {error}") from error
     if not isinstance(found, dict) or not isinstance(found.get("display_name"), str):

@@ -16,9 +16,9 @@ import typer
 from rich.filesize import decimal
 
 from keyvault.durable_file import publish
-from services.cli.app import Json, Q, Since, Tenant, Until, examples
+from services.cli.app import Q, Since, Tenant, Until, examples
 from services.cli.client import Body, Client, path_of
-from services.cli.output import escaped, out, print_json, printable, progress_bar
+from services.cli.output import escaped, out, plural, print_json, printable, progress_bar
 from services.errors import Invalid
 from services.settings import Settings
 
@@ -54,13 +54,13 @@ def export(
     since: Since = "",
     until: Until = "",
     format: Annotated[  # noqa: A002 -- the option's name
-        Format | None, typer.Option(help="By default as the name of the file says, else ndjson.", show_default=False)
+        Format | None, typer.Option(help="By default what the file's name ends with; ndjson, if it has no ending.", show_default=False)
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file; by default the standard output.", show_default=False)
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a file that is there.")] = False,
-    json: Json = False,
+    json: Annotated[bool, typer.Option("--json", help="Tell of the file in JSON, for machines; with --output.")] = False,
 ) -> None:
     """Writes all events that a question finds to a file, in the order of the log, of any number.
 
@@ -82,13 +82,16 @@ def export(
             if json:
                 print_json(told)
             else:
-                events = "" if told["events"] is None else f"{told['events']:,} events, "
-                out.print(printable(f"{output}: {events}{decimal(told['bytes'])}"), soft_wrap=True)
+                events = f"{told['events']:,} {plural(told['events'], 'event')}"
+                out.print(printable(f"{output}: {events}, {decimal(told['bytes'])}"), soft_wrap=True)
 
 
 def _by_name(output: Path | None) -> Format:
     suffix = output.suffix.removeprefix(".").lower() if output is not None else ""
-    return Format(suffix) if suffix in set(Format) else Format.NDJSON
+    if suffix and suffix not in set(Format):
+        known = ", ".join(f".{one}" for one in Format)
+        raise Invalid(f"{output}: no format is called {suffix!r}; the name may end with {known}, or say --format {'|'.join(Format)}")
+    return Format(suffix) if suffix else Format.NDJSON
 
 
 def _print(body: Body, chosen: Format) -> None:
@@ -119,6 +122,7 @@ def _save(body: Body, chosen: Format, output: Path, *, replace: bool) -> dict[st
                 lines += part.count(b"\n")
             file.flush()
             os.fsync(file.fileno())
+        events = lines - (chosen is Format.CSV) if chosen in _LINES else _rows(unfinished)
         publish(unfinished, output, replaces=replace)  # a file of that name may have appeared meanwhile
     except FileExistsError:
         raise Invalid(_TAKEN.format(output=output)) from None
@@ -127,7 +131,6 @@ def _save(body: Body, chosen: Format, output: Path, *, replace: bool) -> dict[st
     finally:
         if unfinished is not None:
             unfinished.unlink(missing_ok=True)
-    events = None if chosen not in _LINES else lines - (chosen is Format.CSV)
     return {
         "file": str(output),
         "format": chosen.value,
@@ -136,6 +139,13 @@ def _save(body: Body, chosen: Format, output: Path, *, replace: bool) -> dict[st
         "sha256": digest.hexdigest(),
         "indexed_up_to": body.headers.get("tenantry-indexed-up-to"),
     }
+
+
+def _rows(parquet: Path) -> int:
+    # Here, since importing it takes a tenth of a second, which only those need who ask for it.
+    from services.events.parquet_file import counted  # noqa: PLC0415
+
+    return counted(parquet)
 
 
 def _watched(body: Body, chosen: Format) -> Iterator[bytes]:

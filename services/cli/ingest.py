@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from services.bootstrap import work
 from services.cli.app import Json
-from services.cli.output import out, print_json, progress_bar
+from services.cli.output import out, plural, print_json, progress_bar
 from services.engines import open_index, open_log
 from services.errors import AlreadyRunning
 from services.events.file_ingest import Ingested, Outcome, append_lines, opened, outcome, wait
@@ -24,6 +24,8 @@ from streams.scope import check_tenant_id
 from streams.sources import registry
 
 _PATIENCE_SECONDS: Final = 10.0
+DEAD_LETTERS: Final = 3
+"""The exit code when all is in the log, but some of it only as dead letters."""
 
 
 def register(app: typer.Typer) -> None:
@@ -43,21 +45,24 @@ def ingest(
     """Appends events to the log, one a line. Doing it again is safe: an event with an id of its own is indexed once.
 
     It writes to the event log of the settings itself, whether a service is running on it or not. With --wait and no service, it also routes
-    and indexes.
+    and indexes; its exit code is 3 if some of the events have become dead letters.
     """
     if source is not None:
         registry.named(source)
     if tenant is not None:
         check_tenant_id(tenant)
     appended, result = asyncio.run(_ingest(files, source, tenant, wait_for_it))
+    events = f"{appended.lines} {plural(appended.lines, 'event')}"
     if json:
         print_json({"appended": appended.lines, **(asdict(result) if result else {})})
     elif result is None:
-        out.print(f"{appended.lines} events appended")
+        out.print(f"{events} appended")
     else:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(result.dead_letters.items()))
         dead = f"{result.dead} dead-lettered" + (f" ({reasons})" if reasons else "")
-        out.print(f"{appended.lines} events: {result.indexed} indexed, {result.duplicates} duplicate, {dead}")
+        out.print(f"{events}: {result.indexed} indexed, {result.duplicates} duplicate, {dead}")
+    if result is not None and result.dead:
+        raise typer.Exit(DEAD_LETTERS)
 
 
 async def _ingest(files: list[str], source: str | None, tenant: str | None, wait_for_it: bool) -> tuple[Ingested, Outcome | None]:

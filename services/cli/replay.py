@@ -12,7 +12,7 @@ import typer
 from services.bootstrap import work
 from services.cli.app import Json
 from services.cli.client import Client, path_of
-from services.cli.output import out, print_json, printable, progress_bar
+from services.cli.output import out, plural, print_json, printable, progress_bar
 from services.engines import open_log
 from services.errors import AlreadyRunning, Invalid, NotFound, ServiceError
 from services.events.revival import Revived, Waiting, revive, waiting
@@ -55,16 +55,20 @@ def replay(
             if json:
                 print_json({"tenant": built, "events": events})
             else:
-                out.print(f"{built}: index built anew with {events} events")
+                out.print(f"{built}: index built anew with {events} {plural(events, 'event')}")
 
 
 def _say(reasons: dict[str, Waiting], done: Revived | None) -> None:
     for reason, found in sorted(reasons.items()):
         out.print(printable(f"{found.count:8} {reason}: {found.message}"), soft_wrap=True)
     if done is None:
-        out.print(f"{sum(found.count for found in reasons.values())} dead letters")
+        count = sum(found.count for found in reasons.values())
+        out.print(f"{count} dead {plural(count, 'letter')}")
         return
-    out.print(f"{done.revived} dead letters sent to the router again; those that it still can't place are dead letters anew")
+    out.print(
+        f"{done.revived} dead {plural(done.revived, 'letter')} sent to the router again; what it still can't place is a dead letter anew",
+        soft_wrap=True,
+    )
     if done.cut:
         out.print(f"{done.cut} left: only the beginning of each is here; its message says where the whole was")
     if done.kept:

@@ -235,7 +235,7 @@ def harmless(text: str) -> bool:
 
 async def test_what_an_attacker_wrote_never_reaches_the_terminal_as_it_is(here: Service, tmp_path: Path) -> None:
     file = ndjson(tmp_path / "hostile.ndjson", [hostile_event()])
-    assert (await here.run("ingest", "--source", "keycloak", "--wait", str(file))).out.startswith("1 events: 1 indexed")
+    assert (await here.run("ingest", "--source", "keycloak", "--wait", str(file))).out.startswith("1 event: 1 indexed")
     event = json.loads(await ran(here, "search", "tyrell", "event.id:hostile", "--json"))
     assert event["user.name"] == HOSTILE, "in the event it is whole"
     answer = await here.ask("PUT", "/v1/tenants/tyrell", json={"display_name": HOSTILE[:150]})
@@ -306,10 +306,30 @@ async def test_standard_input_is_ingested_and_a_tenant_is_put(here: Service) -> 
     )
     line = json.dumps({"id": "1", "time": 1_795_000_000_000, "type": "LOGIN", "realmId": realm}).encode()
     taken = await here.run("ingest", "--source", "keycloak", "--wait", "-", stdin=line)
-    assert taken.out == "1 events: 1 indexed, 0 duplicate, 0 dead-lettered\n"
+    assert taken.out == "1 event: 1 indexed, 0 duplicate, 0 dead-lettered\n"
     assert [event["event.id"] for event in await here.exported("acme")] == ["1"]
     assert "acme: deleted" in await ran(here, "tenants", "delete", "acme", "--yes")
     assert (await here.get("/v1/tenants/acme")).status_code == 404
+
+
+async def test_a_script_can_tell_that_an_event_became_a_dead_letter(here: Service) -> None:
+    line = json.dumps({"id": "1", "time": 1_795_000_000_000, "type": "LOGIN", "realmId": "nobodys"}).encode()
+    for extra, says in (([], "1 event: 0 indexed, 0 duplicate, 1 dead-lettered"), (["--json"], '"dead_letters"')):
+        taken = await here.run("ingest", "--wait", "-", *extra, stdin=line)
+        assert (taken.code, says in taken.out, taken.err) == (3, True, "")
+    assert (await here.run("ingest", "-", stdin=line)).code == 0, "who does not wait does not know"
+
+
+async def test_apply_names_the_file_that_is_refused(here: Service, tmp_path: Path) -> None:
+    file = tmp_path / "initrode.yaml"
+    file.write_text("{display_name: Initrode, sources: [{provider: keycloak, realm_id: null, realm: x}]}")
+    refused = await here.run("apply", str(tmp_path))
+    assert (refused.code, f"{file}: body.sources.0.realm_id" in refused.err) == (1, True)
+    file.write_text("{display_name: Initrode}")
+    assert (await ran(here, "apply", str(tmp_path), "--dry-run")).splitlines()[-1] == "1 file, 1 change to make"
+    wrong = file.rename(tmp_path / "Foo_Bar.yaml")
+    refused = await here.run("apply", str(tmp_path))
+    assert (refused.code, str(wrong) in refused.err, len(refused.err.splitlines())) == (1, True, 1)
 
 
 @pytest.mark.parametrize("what", [("--tenant", "globex"), ("--all",)])

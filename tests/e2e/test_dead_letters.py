@@ -64,7 +64,7 @@ async def here(tmp_path: Path) -> AsyncIterator[Service]:
         mixed = [event for number, one in enumerate(bad) for event in (GOOD[number % len(GOOD)], one)]
         file = ndjson(tmp_path / "events.ndjson", mixed)
         ran = await running.run("ingest", "--source", "keycloak", "--wait", "--json", str(file))
-        assert ran.code == 0, ran.err
+        assert ran.code == 3, ran.err
         result = ran.json
         assert result["dead_letters"] == REASONS
         assert (result["appended"], result["indexed"]) == (len(mixed), len(GOOD) + len(KEPT))

@@ -207,12 +207,18 @@ async def test_an_export_becomes_a_file_when_it_is_whole(here: Service, tmp_path
         content = file.read_bytes()
         assert content.startswith(beginning)
         assert (told["bytes"], told["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
-        assert told["events"] == (None if name == "a.parquet" else 2)
+        assert told["events"] == 2
         assert file.stat().st_mode & 0o777 == 0o600, "it has other people's names in it"
     assert names(tmp_path) == ["a.csv", "a.ndjson", "a.parquet", "plain"]
     refused = await here.run("export", "acme", "--output", str(tmp_path / "a.csv"))
     assert (refused.code, "--replace" in refused.err) == (1, True)
     assert "2 events" in (await here.run("export", "acme", q, "--output", str(tmp_path / "a.csv"), "--replace")).out
+    for name, says in (("a.xlsx", "no format is called 'xlsx'"), ("a.csv.gz", ".ndjson, .csv, .parquet")):
+        unknown = await here.run("export", "acme", q, "--output", str(tmp_path / name))
+        assert (unknown.code, says in unknown.err, (tmp_path / name).exists()) == (1, True, False)
+    chosen = await here.run("export", "acme", q, "--output", str(tmp_path / "a.xlsx"), "--format", "csv")
+    assert chosen.out.startswith(f"{tmp_path}/a.xlsx: 2 events, ")
+    assert "1 event, " in (await here.run("export", "acme", "event.id:x1", "-o", str(tmp_path / "one.parquet"))).out
     wrong = await here.run("export", "acme", "user.nam:x", "--output", str(tmp_path / "b.csv"))
     assert (wrong.code, (tmp_path / "b.csv").exists()) == (1, False)
 
