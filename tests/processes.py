@@ -75,10 +75,10 @@ async def spawned(
         await process.communicate()  # to the end of its outputs: then nothing of it is left
 
 
-async def tenantry(*arguments: str, data: Path, stdin: bytes | None = None, **settings: object) -> Ran:
-    """Runs a command to its end."""
+async def tenantry(*arguments: str, data: Path, stdin: bytes | None = None, patience: float = PATIENCE, **settings: object) -> Ran:
+    """Runs a command to its end, for which it has `patience` seconds."""
     pipe = asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL
-    async with asyncio.timeout(PATIENCE), spawned(argv(*arguments), environment(data, **settings), stdin=pipe) as process:
+    async with asyncio.timeout(patience), spawned(argv(*arguments), environment(data, **settings), stdin=pipe) as process:
         out, err = await process.communicate(stdin)
         assert process.returncode is not None
         return Ran(process.returncode, out.decode(), err.decode())
@@ -129,9 +129,9 @@ class Service(Daemon):
         await super().close()
         await self._http.aclose()
 
-    async def run(self, *arguments: str, stdin: bytes | None = None) -> Ran:
+    async def run(self, *arguments: str, stdin: bytes | None = None, patience: float = PATIENCE) -> Ran:
         """Runs a command on the same directory and, if it serves, against this service."""
-        return await tenantry(*arguments, data=self.data, stdin=stdin, port=self.port if self.url else 1)
+        return await tenantry(*arguments, data=self.data, stdin=stdin, patience=patience, port=self.port if self.url else 1)
 
     async def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         """Asks as the operator."""

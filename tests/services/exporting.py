@@ -6,7 +6,8 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -30,31 +31,59 @@ async def exported(here: Site, format_: str = "ndjson", q: str = OWN) -> httpx.R
     return answer
 
 
-async def searched(here: Site, q: str = OWN) -> list[dict[str, Any]]:
-    """All that a search finds, page by page, in the order of the log."""
-    params: dict[str, Any] = {"q": q, "limit": 500, "sort": "oldest"}
-    found: list[dict[str, Any]] = []
+async def pages(client: httpx.AsyncClient, tenant: str, q: str = OWN, limit: int = 1000) -> AsyncIterator[list[dict[str, Any]]]:
+    """All that a search finds, page by page, the oldest first."""
+    params: dict[str, Any] = {"q": q, "limit": limit, "sort": "oldest"}
     while True:
-        page = (await here.operator.get("/v1/tenants/globex/events", params=params)).json()
-        found += page["events"]
+        answer = await client.get(f"/v1/tenants/{tenant}/events", params=params)
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        yield page["events"]
         if page["next"] is None:
-            return sorted(found, key=lambda event: str(event["log.position"]))
+            return
         params["after"] = page["next"]
 
 
-def content_hash(events: Sequence[dict[str, Any]]) -> str:
-    return hashlib.sha256(b"".join(json.dumps(event, sort_keys=True).encode() for event in events)).hexdigest()
+async def searched(here: Site, q: str = OWN) -> list[dict[str, Any]]:
+    """All that a search finds, in the order of the log."""
+    found = [event async for page in pages(here.operator, "globex", q, 500) for event in page]
+    return sorted(found, key=lambda event: str(event["log.position"]))
+
+
+def canonical(event: dict[str, Any]) -> bytes:
+    """The event as bytes, however its names are ordered."""
+    return json.dumps(event, sort_keys=True).encode()
+
+
+def content_hash(events: Iterable[dict[str, Any]]) -> str:
+    """The same for the same events in the same order; one of them at a time is in memory."""
+    found = hashlib.sha256()
+    for event in events:
+        found.update(canonical(event))
+    return found.hexdigest()
+
+
+def ndjson_events(file: Path) -> Iterator[dict[str, Any]]:
+    """The events of an NDJSON file, one at a time."""
+    with file.open("rb") as lines:
+        yield from map(json.loads, lines)
+
+
+def parquet_events(file: Path | io.BytesIO) -> Iterator[dict[str, Any]]:
+    """The events of a Parquet file, as the API has them; a batch at a time."""
+    with pq.ParquetFile(file) as parquet:
+        for batch in parquet.iter_batches(10_000):
+            columns = batch.to_pydict()
+            for row in zip(*columns.values(), strict=True):
+                event = {name: value for name, value in zip(columns, row, strict=True) if value is not None}
+                for name in ("@timestamp", "event.ingested"):
+                    event[name] = event[name].isoformat(timespec="milliseconds").replace("+00:00", "Z")
+                yield {**event, "idp": json.loads(event["idp"])}
 
 
 def parquet_rows(content: bytes) -> list[dict[str, Any]]:
-    """The events of a Parquet file, as the API has them."""
-    events = []
-    for row in pq.read_table(io.BytesIO(content)).to_pylist():
-        event = {name: value for name, value in row.items() if value is not None}
-        for name in ("@timestamp", "event.ingested"):
-            event[name] = event[name].isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        events.append({**event, "idp": json.loads(event["idp"])})
-    return events
+    """The events of a Parquet file that is in memory."""
+    return list(parquet_events(io.BytesIO(content)))
 
 
 def csv_rows(content: bytes) -> list[dict[str, str]]:
