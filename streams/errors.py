@@ -112,13 +112,15 @@ class QueryError(StreamsError):
     Attributes:
         position: where in the query, as a 0-based character index, or None when it is about the whole query.
         hint: what would be right, or None.
+        parameter: what beside the query is wrong, as `since`; None when it is the query.
     """
 
-    def __init__(self, message: str, *, position: int | None = None, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, position: int | None = None, hint: str | None = None, parameter: str | None = None) -> None:
         at = f" at position {position}" if position is not None else ""
         super().__init__(f"{message}{at}" + (f"; {hint}" if hint else ""))
         self.position = position
         self.hint = hint
+        self.parameter = parameter
 
 
 class CursorError(StreamsError):

@@ -45,15 +45,34 @@ def columns(text: str) -> tuple[str, ...]:
     Raises:
         QueryError: there is no such field, or there are too many.
     """
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    names = _split(text)
     if len(names) > MOST:
-        raise QueryError(f"columns: {len(names)} are more than the table can show", hint=f"choose at most {MOST}")
+        message = f"columns: {len(names)} are more than the table can show"
+        raise QueryError(message, hint=f"choose at most {MOST}", parameter="columns")
     for name in names:
         try:
             resolve(name, position=None)
         except QueryError as error:
-            raise QueryError(f"columns: {str(error).removesuffix(f'; {error.hint}')}", hint=error.hint) from error
+            message = f"columns: {str(error).removesuffix(f'; {error.hint}')}"
+            raise QueryError(message, hint=error.hint, parameter="columns") from error
     return tuple(name for name in names if name != _TIME) or USUAL
+
+
+def existing(text: str) -> tuple[str, ...]:
+    """The fields that an address names and that there are, however many: for a page on which they can be chosen better."""
+
+    def is_one(name: str) -> bool:
+        try:
+            resolve(name, position=None)
+        except QueryError:
+            return False
+        return name != _TIME
+
+    return tuple(filter(is_one, _split(text)))
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
 def named(names: Iterable[str]) -> str:

@@ -24,13 +24,19 @@ FORMATS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with a question, and where: `before`, `here` and `after` are the query around the place, if it has one."""
+    """What is wrong with a question, and where.
+
+    Attributes:
+        before: the query before the place, if it has one; `here` and `after` are what is there, and behind it.
+        field: what of the page was given wrongly: `q`, `since`, `until`, `range` or `columns`.
+    """
 
     message: str
     hint: str | None
     before: str = ""
     here: str = ""
     after: str = ""
+    field: str = "q"
 
     @classmethod
     def of(cls, error: QueryError, q: str) -> Problem:
@@ -39,6 +45,8 @@ class Problem:
         message = str(error)
         if error.hint:
             message = message.removesuffix(f"; {error.hint}")
+        if error.parameter is not None:
+            return cls(message.removeprefix(f"{error.parameter}: "), error.hint, field=error.parameter)
         if error.position is None:
             return cls(message, error.hint)
         at = min(error.position, len(q))
@@ -95,7 +103,7 @@ class LogPage:
     """The log as it was asked for.
 
     Attributes:
-        problem: what is wrong with the question; then there is nothing else.
+        problem: what is wrong with the question; then there are no events.
         columns: the fields of the table, beside the time.
         chart: events over time; None on the pages after the first.
         older: the page of the next events, if there are more.

@@ -8,6 +8,8 @@ from typing import Final
 
 from markupsafe import Markup
 
+from streams.errors import QueryError
+
 _SECOND: Final = 1000
 _MINUTE: Final = 60 * _SECOND
 _HOUR: Final = 60 * _MINUTE
@@ -47,8 +49,18 @@ PRESETS: Final = (
 
 
 def preset(name: str) -> Preset | None:
-    """The preset of this name."""
-    return next((one for one in PRESETS if one.name == name), None)
+    """The preset of this name; None if no name is given.
+
+    Raises:
+        QueryError: there is none of this name.
+    """
+    if not name:
+        return None
+    found = next((one for one in PRESETS if one.name == name), None)
+    if found is None:
+        names = ", ".join(one.name for one in PRESETS)
+        raise QueryError(f"range: there is no `{name[:40]}`", hint=f"choose one of {names}", parameter="range")
+    return found
 
 
 def interval(first: int, last: int) -> tuple[str, int]:

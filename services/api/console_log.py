@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from dashboards.console.asked import FROM_PROVIDERS, Asked
-from dashboards.console.columns import columns, named
+from dashboards.console.columns import columns, existing, named
 from dashboards.console.frame import HOME
 from dashboards.console.histogram import Chart, chart
 from dashboards.console.log_page import TOP_FIELDS, LogPage, Problem, Top
@@ -68,7 +68,7 @@ async def log(
     try:
         page = await look(running, scope, asked, after, by=who.principal, ip=client_ip(request))
     except QueryError as error:
-        page = LogPage(asked=asked, now=running.now(), problem=Problem.of(error, asked.q))
+        page = LogPage(asked=asked, now=running.now(), problem=Problem.of(error, asked.q), columns=existing(asked.columns))
         return page_of(request, page, who, asked.tenant, status=400)
     return page_of(request, page, who, asked.tenant)
 

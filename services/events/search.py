@@ -47,7 +47,7 @@ class Question:
         first = moment("since", self.since, now) if self.since else None
         end = moment("until", self.until, now) if self.until else None
         if first is not None and end is not None and first >= end:
-            raise QueryError("`since` is not before `until`")
+            raise QueryError("`since` is not before `until`", parameter="since")
         if first is None and end is None:
             return query
         return And((query, TimeRange("@timestamp", first, None if end is None else end - 1)))
@@ -220,7 +220,8 @@ def moment(name: str, text: str, now: int) -> int:
     try:
         return parse_time(text, now=now, position=None).first
     except QueryError as error:
-        raise QueryError(f"{name}: {error}") from error
+        message = str(error).removesuffix(f"; {error.hint}")
+        raise QueryError(f"{name}: {message}", hint=error.hint, parameter=name) from error
 
 
 def _interval(text: str) -> int:

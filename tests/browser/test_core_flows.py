@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from playwright.sync_api import expect
+
 from tests.browser.console import Console
 from tests.daemon import PATIENCE
 
@@ -29,6 +31,15 @@ def test_a_search_a_mistake_and_an_event(console: Console) -> None:
     assert "user.name" in problem.inner_text()
     assert box.input_value() == "login user.nam:x", "it can be mended where it is"
     console.check()
+
+    console.go("/console/globex?since=foo&range=all", status=400)
+    expect(console.page.get_by_label("From")).to_have_attribute("aria-invalid", "true")
+    console.check()
+    console.go(f"/console/globex?range=all&columns={','.join(f'idp.n{number}' for number in range(9))}", status=400)
+    expect(console.page.get_by_role("group", name="Beside the time")).to_be_visible()
+    console.check()
+    console.page.get_by_role("link", name="The usual ones").click()
+    expect(console.page.get_by_role("columnheader", name="User")).to_be_visible()
 
     box.fill("event.action:login_error")
     console.page.keyboard.press("Enter")

@@ -52,12 +52,59 @@ async def test_columns_are_in_the_address_and_stay_in_every_link(here: Site) -> 
     assert '<input type="hidden" name="columns" value="user.id,idp.details.auth_method">' in page
 
 
-async def test_a_column_that_is_none_is_a_problem_of_the_page(here: Site) -> None:
+@pytest.mark.parametrize(
+    ("field", "given", "says"),
+    [
+        ("since", {"since": "foo"}, "`foo` is not a date"),
+        ("until", {"since": "now-1h", "until": "2026-11-23T10:00"}, "add a zone"),
+        ("since", {"since": "now", "until": "now-1h"}, "is not before"),
+        ("q", {"q": "user.nam:x", "since": "now-1h"}, "did you mean `user.name`?"),
+    ],
+)
+async def test_what_is_wrong_is_said_where_it_is(here: Site, field: str, given: dict[str, str], says: str) -> None:
     analyst = await browser(here, "globex", "events:read")
-    page = await analyst.open("/console/globex", columns="user.nam")
+    page = await analyst.open("/console/globex", **given)
     assert analyst.page.status_code == 400
-    assert "columns: unknown field `user.nam`" in page
-    assert "did you mean `user.name`?" in page
+    [marked] = re.findall(r"<input[^>]*aria-invalid[^>]*>", page)
+    assert f'name="{field}"' in marked
+    assert 'aria-describedby="problem"' in marked
+    box, times = page.index('name="q"'), page.index('class="exact"')
+    assert says in page
+    at = page.index('id="problem"')
+    assert box < at < page.index('class="ranges"') if field == "q" else page.index('class="ranges"') < at < times
+
+
+async def test_a_range_that_is_none_is_said_beside_those_that_there_are(here: Site) -> None:
+    analyst = await browser(here, "globex", "events:read")
+    page = await analyst.open("/console/globex", range="1y", q="login")
+    assert analyst.page.status_code == 400
+    assert "there is no `1y`" in page
+    assert '<nav aria-label="Time" aria-describedby="problem">' in page
+    assert 'href="/console/globex?q=login&amp;range=7d"' in page
+    assert 'name="range"' not in page, "the next search does without it"
+    await analyst.open("/console/globex/log/export", range="1y", format="ndjson")
+    assert analyst.page.status_code == 400
+    assert (await analyst.client.get("/console/globex?range=1y&since=now-1h")).status_code == 200, "times that are given go before it"
+
+
+@pytest.mark.parametrize(
+    ("given", "says", "chosen"),
+    [
+        ("user.nam,user.id", "unknown field `user.nam`", ["user.id"]),
+        (",".join(f"idp.n{number}" for number in range(9)), "9 are more", [f"idp.n{number}" for number in range(9)]),
+    ],
+)
+async def test_columns_that_cannot_be_are_mended_on_the_page(here: Site, given: str, says: str, chosen: list[str]) -> None:
+    analyst = await browser(here, "globex", "events:read")
+    page = await analyst.open("/console/globex", columns=given, range="all")
+    assert analyst.page.status_code == 400
+    assert says in page
+    menu = page[page.index("<summary>Columns</summary>") :]
+    assert re.findall(r'name="column" value="([^"]+)" checked', menu) == chosen
+    assert '<fieldset aria-describedby="problem">' in menu
+    assert 'href="/console/globex?range=all">The usual ones</a>' in menu
+    assert "aria-invalid" not in page
+    assert "<summary>Export</summary>" not in page
 
 
 async def test_a_link_with_fixed_times_finds_the_same_later(here: Site) -> None:
