@@ -54,11 +54,27 @@ def forecast(ring: Ring, now: int, until: int) -> list[Coming]:
     return sorted(found, key=lambda one: (one.at, list(Kind).index(one.kind)))
 
 
-def _all(ring: Ring, now: int, until: int) -> Iterator[Coming]:
-    policy, active = ring.policy, ring.active
+def upcoming(ring: Ring, now: int) -> Coming:
+    """What comes to the ring next, however far away that is: at least an activation always comes."""
+    return min(_first(ring, now), key=lambda one: (one.at, list(Kind).index(one.kind)))
+
+
+def _first(ring: Ring, now: int) -> Iterator[Coming]:
+    """Everything up to the next activation, and that."""
+    yield from _retiring(ring, now)
+    turn, kid, overdue = yield from _next(ring, now)
+    yield Coming(turn, Kind.ACTIVATE, kid, overdue)
+
+
+def _retiring(ring: Ring, now: int) -> Iterator[Coming]:
     for key in ring.keys:
         if key.state is KeyState.DEACTIVATED and key.publish_until is not None and (key.published(now) or key.stored):
             yield Coming(max(key.publish_until, now), Kind.RETIRE, key.kid, overdue=key.publish_until < now)
+
+
+def _all(ring: Ring, now: int, until: int) -> Iterator[Coming]:
+    policy, active = ring.policy, ring.active
+    yield from _retiring(ring, now)
     turn, kid, overdue = yield from _next(ring, now)
     kept = policy.kept(max(active.token_lifetime if active is not None else 0, policy.max_token_lifetime))
     before, signs = (active.kid, True) if active is not None else (None, False)

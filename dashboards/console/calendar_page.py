@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import ClassVar, Final
 
 from dashboards.console.frame import keys_path
-from dashboards.console.platform_frame import calendar_path, plural
+from dashboards.console.platform_frame import SPANS, calendar_path, plural
 from keyvault.durations import DAY
 from keyvault.forecast import Kind
 
@@ -45,6 +45,7 @@ class DayView:
         counts: by kind, in the order of `Kind`.
         parts: its bar, from below.
         opened: whether the page shows what is coming on it.
+        path: where the page shows it.
     """
 
     date: str
@@ -55,11 +56,7 @@ class DayView:
     x: float
     width: float
     opened: bool
-
-    @property
-    def path(self) -> str:
-        """Where the page shows it."""
-        return calendar_path(self.date)
+    path: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +100,8 @@ class CalendarPage:
         overdue: what should have been done by now.
         most: of the highest bar.
         legend: kind, name, meaning, and how many there are.
-        weeks: when each week begins, and when the last one ends, in epoch milliseconds.
+        weeks: when each week begins (of many, every other), and when the last one ends, in epoch milliseconds.
+        next: what comes first of all, on these days or later; None if there is no tenant.
     """
 
     template: ClassVar[str] = "calendar.html"
@@ -117,6 +115,7 @@ class CalendarPage:
     most: int
     legend: tuple[tuple[str, str, str, int], ...]
     weeks: tuple[int, ...]
+    next: EntryView | None = None
     title: str = "Calendar"
     width: int = WIDTH
     height: int = HEIGHT
@@ -131,14 +130,14 @@ class CalendarPage:
         opened: int | None,
         entries: Sequence[EntryView],
         overdue: Sequence[EntryView],
+        following: EntryView | None = None,
     ) -> CalendarPage:
         """The page of these days: each its first millisecond, and how many tenants have what.
 
         `opened` is the number of the day whose `entries` these are.
         """
         most = max((sum(counts.values()) for _, counts in days), default=0)
-        slot = WIDTH / max(1, len(days))
-        views = tuple(_day(number, start, counts, most, slot, opened == number) for number, (start, counts) in enumerate(days))
+        views = tuple(_day(number, start, counts, most, len(days), opened == number) for number, (start, counts) in enumerate(days))
         day = views[opened] if opened is not None else None
         sums = {kind: sum(counts.get(kind, 0) for _, counts in days) for kind in Kind}
         return cls(
@@ -150,9 +149,15 @@ class CalendarPage:
             more=max(0, sum(day.counts) - len(entries)) if day is not None else 0,
             overdue=tuple(overdue),
             most=most,
-            weeks=tuple(range(days[0][0], days[0][0] + len(days) * DAY + 1, 7 * DAY)) if days else (),
+            weeks=tuple(range(days[0][0], days[0][0] + len(days) * DAY + 1, (7 if len(days) <= SPANS[0] else 14) * DAY)) if days else (),
+            next=following,
             legend=tuple((kind.value, SAYS[kind][0], SAYS[kind][1], sums[kind]) for kind in Kind),
         )
+
+    @property
+    def spans(self) -> tuple[tuple[str, str, bool], ...]:
+        """How far one can look ahead: the label, the page, and whether it is this one."""
+        return tuple((f"{days // 7} weeks", calendar_path(days=days), days == len(self.days)) for days in SPANS)
 
     @property
     def ticks(self) -> tuple[str, ...]:
@@ -160,7 +165,8 @@ class CalendarPage:
         return tuple(f"{datetime.fromtimestamp(start / 1000, UTC):%m-%d}" for start in self.weeks)
 
 
-def _day(number: int, start: int, counts: Mapping[Kind, int], most: int, slot: float, opened: bool) -> DayView:
+def _day(number: int, start: int, counts: Mapping[Kind, int], most: int, days: int, opened: bool) -> DayView:
+    slot = WIDTH / days
     date = datetime.fromtimestamp(start / 1000, UTC)
     parts: list[Part] = []
     y = float(HEIGHT)
@@ -180,4 +186,5 @@ def _day(number: int, start: int, counts: Mapping[Kind, int], most: int, slot: f
         x=round(number * slot + slot * 0.08, 2),
         width=round(slot * 0.84, 2),
         opened=opened,
+        path=calendar_path(f"{date:%Y-%m-%d}", days),
     )

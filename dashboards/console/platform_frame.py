@@ -12,6 +12,8 @@ DEAD_LETTERS: Final = f"{PLATFORM}/dead-letters"
 REPLAY: Final = f"{DEAD_LETTERS}/replay"
 CALENDAR: Final = f"{PLATFORM}/calendar"
 HEALTH: Final = f"{PLATFORM}/health"
+SPANS: Final = (28, 98)
+"""Days that the calendar can show, the usual ones first."""
 
 SECTIONS: Final = (("Tenants", PLATFORM), ("Dead letters", DEAD_LETTERS), ("Calendar", CALENDAR), ("Health", HEALTH))
 """The platform's pages by what they are called."""
@@ -31,9 +33,10 @@ def letters_path(reason: str) -> str:
     return f"{DEAD_LETTERS}/{quote(reason, safe='')}"
 
 
-def calendar_path(date: str) -> str:
-    """The calendar with one day opened."""
-    return f"{CALENDAR}?{urlencode({'day': date})}#day"
+def calendar_path(date: str = "", days: int = SPANS[0]) -> str:
+    """The calendar of so many days, with one of them opened if it is given."""
+    given = {**({"days": str(days)} if days != SPANS[0] else {}), **({"day": date} if date else {})}
+    return CALENDAR + (f"?{urlencode(given)}" if given else "") + ("#day" if date else "")
 
 
 def size(count: int) -> str:

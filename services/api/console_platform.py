@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -9,11 +10,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from dashboards.console.calendar_page import CalendarPage, EntryView
 from dashboards.console.health_page import HealthPage, Part
 from dashboards.console.plain_pages import LookingPage
-from dashboards.console.platform_frame import CALENDAR, HEALTH, PLATFORM, plural
+from dashboards.console.platform_frame import CALENDAR, HEALTH, PLATFORM, SPANS, plural
 from dashboards.console.platform_page import PlatformPage, TenantRow
 from services.api.console_edge import ConsoleRoute, TheVisitor, Visitor, page_of
 from services.api.edge import ThePlatform
-from services.overview.calendar import Calendar, Entry
+from services.overview.calendar import Day, Entry
 from services.overview.tenants import TenantGlance
 from services.platform import Platform
 from streams.errors import StreamsError
@@ -51,19 +52,22 @@ async def tenants(request: Request, running: ThePlatform, who: TheOperating, fin
 
 
 @router.api_route(CALENDAR, methods=_READ)
-async def rotations(request: Request, running: ThePlatform, who: TheOperating, day: str = "") -> Response:
+async def rotations(request: Request, running: ThePlatform, who: TheOperating, day: str = "", days: str = "") -> Response:
     """What is coming to the key rings of all tenants."""
     coming = await running.overview.calendar.within(_PATIENCE_SECONDS)
     if coming is None:
         return page_of(request, _looking(running, "Calendar", CALENDAR), who)
-    opened = _opened(coming, day)
+    span = next((span for span in SPANS if days == str(span)), SPANS[0])
+    shown = coming.days[:span]
+    opened = _opened(shown, day)
     view = CalendarPage.of(
         running.now(),
         rings=coming.rings,
-        days=[(one.start, one.counts) for one in coming.days],
+        days=[(one.start, one.counts) for one in shown],
         opened=opened,
-        entries=[_entry(one) for one in coming.days[opened].entries] if opened is not None else (),
+        entries=[_entry(one) for one in shown[opened].entries] if opened is not None else (),
         overdue=[_entry(one) for one in coming.overdue],
+        following=_entry(coming.next) if coming.next is not None else None,
     )
     return page_of(request, view, who)
 
@@ -113,9 +117,9 @@ def _entry(one: Entry) -> EntryView:
     return EntryView.of(one.tenant, coming.at, coming.kind, kid=coming.kid, overdue=coming.overdue, trouble=one.trouble)
 
 
-def _opened(coming: Calendar, date: str) -> int | None:
+def _opened(days: Sequence[Day], date: str) -> int | None:
     """The day that was asked for, or else the first with anything; None if there is none."""
-    numbers = [number for number, day in enumerate(coming.days) if day.date == date or (not date and day.total)]
-    if not numbers and any(day.total for day in coming.days):
-        numbers = [number for number, day in enumerate(coming.days) if day.total]
+    numbers = [number for number, day in enumerate(days) if day.date == date or (not date and day.total)]
+    if not numbers and any(day.total for day in days):
+        numbers = [number for number, day in enumerate(days) if day.total]
     return numbers[0] if numbers else None

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from keyvault.durations import DAY
-from keyvault.forecast import Coming, Kind, forecast
+from keyvault.forecast import Coming, Kind, forecast, upcoming
 from services.keys.rings import Rings
 from services.keys.scheduler import RotationScheduler
 from services.tenants.tenant import Tenants
 
-DAYS: Final = 28
+DAYS: Final = 98
+"""As far as anybody looks ahead: 14 weeks, so that a rotation every 90 days shows, whenever it was."""
 NAMED: Final = 200
 """Tenants that are named of one day."""
 _LOOKED_AT: Final = 20
@@ -68,12 +69,14 @@ class Calendar:
         at: when it was made, in epoch milliseconds.
         overdue: what should have been done by then.
         rings: how many tenants were looked at.
+        next: what comes first of all, however far away; None if there is no tenant.
     """
 
     at: int
     days: tuple[Day, ...]
     overdue: tuple[Entry, ...]
     rings: int
+    next: Entry | None = None
 
     def find(self, date: str) -> Day | None:
         """The day of this date."""
@@ -87,11 +90,16 @@ async def calendar(tenants: Tenants, rings: Rings, scheduler: RotationScheduler,
     counts: list[Counter[Kind]] = [Counter() for _ in range(DAYS)]
     entries: list[list[Entry]] = [[] for _ in range(DAYS)]
     overdue: list[Entry] = []
+    following: Entry | None = None
     everybody = tenants.all()
     for number, tenant in enumerate(everybody):
         if number % _LOOKED_AT == 0:
             await asyncio.sleep(0)
-        for coming in forecast(rings.of(tenant.id), at, first + DAYS * DAY):
+        ring = rings.of(tenant.id)
+        soonest = upcoming(ring, at)
+        if following is None or soonest.at < following.coming.at:
+            following = Entry(tenant.id, soonest)
+        for coming in forecast(ring, at, first + DAYS * DAY):
             day = (coming.at - first) // DAY
             counts[day][coming.kind] += 1
             entry = Entry(tenant.id, coming, scheduler.trouble(tenant.id) if coming.overdue else None)
@@ -102,4 +110,4 @@ async def calendar(tenants: Tenants, rings: Rings, scheduler: RotationScheduler,
         Day(first + number * DAY, counts[number], tuple(sorted(entries[number], key=lambda one: (one.coming.at, one.tenant))[:NAMED]))
         for number in range(DAYS)
     )
-    return Calendar(at, days, tuple(overdue[:NAMED]), len(everybody))
+    return Calendar(at, days, tuple(overdue[:NAMED]), len(everybody), following)

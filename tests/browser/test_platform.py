@@ -91,6 +91,9 @@ def test_the_calendar_shows_the_day_that_is_chosen(console: Console) -> None:
     day.click()
     expect(page.locator("#day")).to_contain_text(":")
     console.check()
+    page.get_by_role("link", name="14 weeks").click()
+    expect(page.locator("#days")).to_have_text("The next 98 days")
+    console.check()
 
 
 def test_health_is_told_of_each_engine(console: Console) -> None:

@@ -8,7 +8,7 @@ from keyvault import commands
 from keyvault.due import next_due
 from keyvault.durations import DAY, HOUR, MINUTE
 from keyvault.events import KeyActivated, KeyDestroyed, KeyPrepared, PolicyChanged
-from keyvault.forecast import Coming, Kind, forecast
+from keyvault.forecast import Coming, Kind, forecast, upcoming
 from keyvault.policy import Policy
 from keyvault.ring import Ring
 from tests.keyvault.made import KEPT, NOW, POLICY, History, jwk, with_policy
@@ -49,6 +49,16 @@ def test_it_is_what_comes_if_one_waits(policy: Policy) -> None:
     real = waited_for(ring_of(policy), NOW, until)
     assert {(one.at, one.kind) for one in expected} == set(real)
     assert len(expected) == len(real) > 0
+    for now in (NOW, NOW + DAY, NOW + 89 * DAY):
+        assert upcoming(ring_of(policy).ring, now).at == forecast(ring_of(policy).ring, now, until)[0].at
+
+
+def test_what_comes_next_is_known_however_far_away_it_is() -> None:
+    policy = with_policy(rotation_period=1000 * DAY)
+    ring = ring_of(policy).ring
+    coming = upcoming(ring, NOW + 2 * DAY)
+    assert (coming.at, coming.kind) == (NOW + 1000 * DAY, Kind.ACTIVATE)
+    assert forecast(ring, NOW + 2 * DAY, NOW + 900 * DAY) == []
 
 
 def test_a_new_tenant_of_whom_no_key_is_made_yet_needs_them_now() -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from dashboards.console.platform_frame import SPANS
 from keyvault.durations import DAY
 from services.api import console_platform
 from services.events import revival
@@ -207,8 +208,29 @@ async def test_the_calendar_has_every_tenants_rotation_on_its_day(here: Site, op
     assert 'class="mono">globex</a>' not in opened, "it rotates in 90 days"
     assert "Overdue" not in opened
     found = await calendar(here.platform.tenants, here.platform.rings, here.platform.scheduler, here.platform.now)
-    assert (found.rings, len(found.days)) == (2, 28)
+    assert (found.rings, len(found.days)) == (2, SPANS[-1])
     assert "Activate" in await operator.open("/console/-/platform/calendar", day="nonsense")
+
+
+async def test_a_calendar_without_anything_names_the_next_date_and_looks_further_ahead(here: Site, operator: Browser) -> None:
+    ring = here.platform.rings.of("acme")
+    assert ring.active is not None
+    assert ring.active.activated_at is not None
+    turn = ring.active.activated_at + 90 * DAY
+    date = f"{datetime.fromtimestamp(turn / 1000, UTC):%Y-%m-%d}"
+    page = await operator.open("/console/-/platform/calendar")
+    assert "Nothing is due" in page
+    assert f'The next: <time datetime="{date}T' in page
+    assert '<a href="/console/acme/keys" class="mono">acme</a>: Activate.' in page
+    assert re.findall(r'<a class="chip" href="([^"]+)"( aria-current="true")?>(\d+) weeks', page) == [
+        ("/console/-/platform/calendar", ' aria-current="true"', "4"),
+        ("/console/-/platform/calendar?days=98", "", "14"),
+    ]
+    page = await operator.open("/console/-/platform/calendar", days="98")
+    assert "in the next 98 days" in page
+    assert f'href="/console/-/platform/calendar?days=98&amp;day={date}#day"' in page
+    assert re.search(rf'<h2 id="day">[A-Z][a-z]+ {date}: \d changes: .*2 activated', page), "it opens the first day with anything"
+    assert "in the next 28 days" in await operator.open("/console/-/platform/calendar", days="nonsense")
 
 
 async def test_health_tells_of_each_engine_and_what_to_do(here: Site, operator: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
