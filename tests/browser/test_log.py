@@ -73,6 +73,14 @@ def drag(console: Console, start: float, end: float) -> None:
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
+def test_what_is_typed_goes_along_to_other_times(analyst: Console) -> None:
+    analyst.go("/console/globex?range=7d&q=login")
+    analyst.page.get_by_role("combobox").fill("event.outcome:failure")
+    analyst.page.get_by_role("navigation", name="Time").get_by_role("link", name="All").click()
+    analyst.page.wait_for_url("**range=all*")
+    assert parameters(analyst) == {"range": "all", "q": "event.outcome:failure"}
+
+
 def test_dragging_over_the_histogram_narrows_the_time(analyst: Console) -> None:
     analyst.go(ALL)
     whole = total(analyst)

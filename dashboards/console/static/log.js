@@ -34,6 +34,17 @@
     link.after(" ", button, said);
   }
 
+  // What was typed and not sent yet goes along to other times, and to Tenantry's own events.
+  const box = document.getElementById("q");
+  for (const link of document.querySelectorAll(".ranges a.chip")) {
+    link.addEventListener("click", () => {
+      const page = new URL(link.href);
+      if (box.value.trim()) page.searchParams.set("q", box.value.trim());
+      else page.searchParams.delete("q");
+      link.href = page.href;
+    });
+  }
+
   // Searching a long log takes a moment.
   const main = document.querySelector("main");
   document.querySelector("form.ask")?.addEventListener("submit", () => main.setAttribute("aria-busy", "true"));
