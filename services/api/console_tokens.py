@@ -41,6 +41,8 @@ async def minted(tenant: str, request: Request, running: ThePlatform, who: TheVi
     scope = who.principal.enter(tenant, Scope.TENANT_ADMIN, running.tenants.exists)
     form, now = TokenForm.read(sent), running.now()
     try:
+        if not form.scopes:
+            raise Invalid("choose at least one scope")
         values = {"name": form.name, "scopes": sorted(form.scopes), "expires_at": _end(form, who.principal, now)}
         token, secret = await mint(running, scope, checked(TokenBody, values), who.principal)
     except Refused as error:

@@ -69,6 +69,15 @@ async def test_sending_the_form_again_makes_no_other(here: Site) -> None:
     assert "tnt_" not in again.text
 
 
+async def test_a_token_without_a_scope_is_refused_in_words(here: Site) -> None:
+    team = await admin(here)
+    answer = await team.press(TOKENS, csrf=team.hidden("csrf"), name="idle", lives="30")
+    assert answer.status_code == 400
+    assert re.findall(r'id="trouble" role="alert"><p>([^<]*)<bdi>([^<]*)', answer.text) == [
+        ("No token was made: ", "choose at least one scope")
+    ]
+
+
 async def test_nobody_gives_more_than_they_hold(here: Site) -> None:
     team = await admin(here)
     csrf = team.hidden("csrf")
