@@ -40,6 +40,7 @@ from services.api.console_edge import (
     sessions,
     to,
     without_cookie,
+    without_slash,
 )
 from services.api.edge import ThePlatform, client_ip
 from services.errors import NotFound, Unauthenticated
@@ -138,6 +139,9 @@ async def static(name: str) -> Response:
 
 
 @router.api_route(HOME + "/{rest:text}", methods=_ANY)
-async def nothing(rest: str) -> Response:  # noqa: ARG001 -- whatever it is
-    """Every other path below the console."""
+async def nothing(request: Request, rest: str) -> Response:  # noqa: ARG001 -- whatever it is
+    """Every other path below the console; one that ends with a slash is sent on to the page without it."""
+    # Not by `rest`, in which `%2F` is a slash, too: that page would be sent on to itself.
+    if request.method in _READ and (page := without_slash(request)) is not None:
+        return to(page)
     raise NotFound("there is no such page")

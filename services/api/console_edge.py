@@ -194,6 +194,12 @@ def _own(request: Request) -> str:
     return local(raw.decode("latin-1") + (f"?{query.decode('latin-1')}" if query else ""))
 
 
+def without_slash(request: Request) -> str | None:
+    """The path and query of the request, as they were sent, without slashes at the end of the path; None if there are none."""
+    path, question, query = _own(request).partition("?")
+    return path.rstrip("/") + question + query if path.endswith("/") else None
+
+
 def _to_sign_in(request: Request) -> Response:
     if request.method not in {"GET", "HEAD"}:
         return to(HOME)  # what was sent can't be sent again

@@ -67,6 +67,12 @@ async def rotate(tenant: str, request: Request, running: ThePlatform, who: TheVi
     return to(keys_path(tenant))
 
 
+@router.api_route(HOME + "/{tenant}/keys/rotate", methods=_READ)
+async def after_rotation(tenant: str) -> Response:
+    """For those who load the address that a refused rotation has left in the browser."""
+    return to(keys_path(tenant))
+
+
 @router.api_route(HOME + "/{tenant}/keys/history", methods=_READ)
 async def history(tenant: str, request: Request, running: ThePlatform, who: TheVisitor, after: str = "") -> Response:
     """What happened to the keys, page by page."""

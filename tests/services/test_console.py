@@ -63,6 +63,21 @@ async def test_another_tenants_pages_do_not_exist(here: Site) -> None:
         assert (await analyst.press(f"/console/{tenant}/keys/rotate", csrf=analyst.hidden("csrf"))).status_code == 404
 
 
+async def test_a_slash_at_the_end_is_no_other_page(here: Site) -> None:
+    analyst = await browser(here, "acme", "events:read", "keys:read")
+    for path, page in (
+        ("/console/", "/console/acme"),
+        ("/console/acme/?q=a%2Fb", "/console/acme?q=a%2Fb"),
+        ("/console/acme/keys//", "/console/acme/keys"),
+    ):
+        await analyst.open(path)
+        assert (analyst.page.status_code, analyst.page.url.raw_path.decode()) == (200, page)
+    for path in ("/console/%2F", "/console/acme%2F", "/console/globex/", "/console/nobody/", "/console//nobody/", "/console/acme/none/"):
+        await analyst.open(path)
+        assert analyst.page.status_code == 404
+    assert (await analyst.press("/console/acme/keys/", csrf="x")).status_code == 404
+
+
 async def test_a_missing_scope_is_named(here: Site) -> None:
     reader = await browser(here, "acme", "keys:read")
     assert reader.page.url.path == "/console/acme/keys"
@@ -177,6 +192,8 @@ async def test_a_rotation_that_is_due_is_done_once(here: Site) -> None:
     again = await team.press("/console/acme/keys/rotate", **form)
     assert again.status_code == 409
     assert "nothing was done" in again.text
+    await team.open("/console/acme/keys/rotate")
+    assert (team.page.status_code, team.page.url.path) == (200, "/console/acme/keys"), "loaded again"
     keys = (await here.operator.get("/v1/tenants/acme/keys")).json()["keys"]
     assert next(key["kid"] for key in keys if key["state"] == "active") == standby
 
