@@ -56,7 +56,8 @@ class BrandPage:
         logo: where the logo of the preview is; None without.
         has_logo: whether one is set, and so can be removed.
         unsaved: whether the form holds what is not set yet.
-        previews: None where the colours can't be read.
+        previews: light and dark.
+        kept: whether they are in the colours that are set, since those of the form can't be read.
         notice: what has just been done.
         trouble: why it was not done.
     """
@@ -73,6 +74,7 @@ class BrandPage:
     has_logo: bool = False
     unsaved: bool = False
     previews: tuple[Preview, ...] = ()
+    kept: bool = False
     notice: tuple[str, ...] = ()
     trouble: str | None = None
     title: str = "Brand"
@@ -83,13 +85,24 @@ class BrandPage:
         return json_escaped(self.name.strip() or self.display_name)[:24]
 
     @property
-    def fields(self) -> tuple[tuple[str, str, str, str], ...]:
-        """The colours: name, label, what it is for, value."""
+    def fields(self) -> tuple[tuple[str, str, str, str, str], ...]:
+        """The colours: name, label, what it is for, value, and the colour that pages have for it: where it is empty, one that is made."""
+        light, dark = self.previews or previews(BrandColours())
+        made = "left empty, it is made from the accent, light enough to be read"
+        bar = "the bar at the top; its text is white or black, whichever reads better"
         return (
-            ("accent", "Accent", "links and buttons", self.accent),
-            ("accent_dark", "Accent on dark pages", "left empty, it is made from the accent, light enough to be read", self.accent_dark),
-            ("header", "Header", "the bar at the top; its text is white or black, whichever reads better", self.header),
+            ("accent", "Accent", "links and buttons", self.accent, _colour(self.accent, light.accent)),
+            ("accent_dark", "Accent on dark pages", made, self.accent_dark, _colour(self.accent_dark, dark.accent)),
+            ("header", "Header", bar, self.header, _colour(self.header, light.header)),
         )
+
+
+def _colour(text: str, otherwise: Colour) -> str:
+    """The colour as a picker takes it."""
+    try:
+        return str(Colour.parse(text))
+    except ValueError:
+        return str(otherwise)
 
 
 def previews(colours: BrandColours) -> tuple[Preview, ...]:

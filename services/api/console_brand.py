@@ -8,6 +8,7 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
+from dashboards.console.brand_colours import BrandColours, Unreadable
 from dashboards.console.brand_page import BrandPage, data_url, previews
 from dashboards.console.frame import HOME, brand_path
 from services.access.scopes import Scope
@@ -59,8 +60,12 @@ async def change(tenant: str, request: Request, running: ThePlatform, who: TheVi
             return page_of(request, page, who, tenant)
         await put(running.control, running.tenants, running.brands, scope, brand, who.principal, running.now())
     except (Invalid, Conflict) as error:
-        typed = replace(_page(running, tenant, before), name=name, accent=accent, accent_dark=accent_dark, header=header)
-        page = replace(typed, previews=(), trouble=f"Nothing was changed. {error}")
+        typed = replace(_page(running, tenant, before), name=name, accent=accent, accent_dark=accent_dark, header=header, unsaved=True)
+        try:
+            typed = replace(typed, previews=previews(BrandColours.parse(accent, accent_dark, header)))
+        except Unreadable:
+            typed = replace(typed, kept=True)
+        page = replace(typed, trouble=f"Nothing was changed. {error}")
         status = HTTPStatus.CONFLICT if isinstance(error, Conflict) else HTTPStatus.BAD_REQUEST
         return page_of(request, page, who, tenant, status=status)
     who.session.notice = ("Saved: this tenant's pages look like this from now on.",)

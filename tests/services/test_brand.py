@@ -221,6 +221,17 @@ async def test_the_form_previews_and_sets_it(here: Site) -> None:
     assert refused.status_code == 400
     assert "Nothing was changed. accent #ffee00 has a contrast of" in refused.text
     assert 'value="#ffee00"' in refused.text
+    assert "in the colours that are set" in refused.text
+    assert "On light pages: accent <code>#7a2d8f</code>" in refused.text
+    pickers = re.findall(r'type="color" value="([^"]+)" data-for="([a-z_]+)"', refused.text)
+    dark = re.findall(r"On dark pages: accent <code>(#[0-9a-f]{6})</code>", refused.text)
+    assert pickers == [("#ffee00", "accent"), (dark[0], "accent_dark"), ("#2b1033", "header")]
+    wrong = {"logo": ("logo.png", b"no picture")}
+    refused = await admin.client.post("/console/acme/brand", data=form | {"do": "save", "accent": "#0b3f64", "header": ""}, files=wrong)
+    assert refused.status_code == 400
+    assert "On light pages: accent <code>#0b3f64</code>" in refused.text, "what was typed is good"
+    assert 'value="#ffffff" data-for="header"' in refused.text, "as the preview has it"
+    assert "not saved yet" in refused.text
     gone = await admin.client.post("/console/acme/brand", data=form | {"do": "save", "remove_logo": "1"}, files={"logo": ("", b"")})
     assert gone.status_code == 200
     assert here.platform.brands.of("acme").logo is None
@@ -247,6 +258,14 @@ async def test_the_form_is_nobody_elses_to_send(here: Site) -> None:
     assert "Brand" in await operator.open("/console/acme/brand")
     assert not here.platform.brands.of("acme")
     assert not here.platform.brands.of("globex")
+
+
+async def test_operators_are_told_whose_pages_these_are_unless_the_brand_says_so(here: Site) -> None:
+    operator = Browser(here)
+    await operator.sign_in(operator_token(here))
+    for name, told in (("Other", '<span class="tenant">'), ("Acme", '<span class="tenant hidden">')):
+        await brand(here, name=name)
+        assert told in await operator.open("/console/acme/brand")
 
 
 def test_parts_are_what_was_sent_to_the_byte() -> None:
