@@ -151,12 +151,23 @@ def _check(answer: httpx.Response) -> None:
 
 
 def _token(settings: Settings) -> str:
-    if settings.token is not None:
-        return settings.token.get_secret_value()
+    """The token, without what is around it, as the line break of a file; one that can't be in a header is never repeated."""
+    given = settings.token.get_secret_value().strip() if settings.token is not None else ""
+    if given:
+        return _sendable(given, "TENANTRY_TOKEN")
+    file = settings.operator_token_file
     try:
-        return settings.operator_token_file.read_text().strip()
+        return _sendable(file.read_text(errors="replace").strip(), str(file))
     except OSError as error:
         raise SettingsError(f"there is no token: set TENANTRY_TOKEN, or TENANTRY_DATA to the service's data directory ({error})") from error
+
+
+def _sendable(token: str, where: str) -> str:
+    if not token:
+        raise SettingsError(f"there is no token: {where} is empty")
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise SettingsError(f"{where} holds no token: a token is one word of letters, digits, - and _; it is not shown here, as it may be secret")
+    return token
 
 
 def path_of(tenant: str, *parts: str) -> str:

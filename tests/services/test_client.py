@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from services.cli.client import Client
-from services.errors import ServiceError
+from services.errors import ServiceError, SettingsError
 from services.settings import Settings
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -50,3 +51,27 @@ def test_long_work_is_waited_for(client: Client, may_answer: threading.Event, mo
         client.ask("POST", "/v1/tenants/acme/events/rebuild", seconds=0.05)
     threading.Timer(0.3, may_answer.set).start()
     assert client.ask("POST", "/v1/tenants/acme/events/rebuild", seconds=None) == {"events": 7}
+
+
+@pytest.mark.parametrize("given", ["tnt_s3cret\n", "  tnt_s3cret\r\n", "\ttnt_s3cret "])
+def test_what_is_around_a_token_is_no_part_of_it(given: str) -> None:
+    client = Client(Settings(token=SecretStr(given)))
+    assert client._client.headers["Authorization"] == "Bearer tnt_s3cret"
+
+
+@pytest.mark.parametrize("given", ["tnt_\ns3cret", "tnt_\x00s3cret", "tnt_s3cret tnt_other", "tnt_s3crét", "tnt_\x7fs3cret"])
+def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(given: str) -> None:
+    with pytest.raises(SettingsError, match="TENANTRY_TOKEN holds no token") as refused:
+        Client(Settings(token=SecretStr(given)))
+    assert "s3cr" not in str(refused.value)
+
+
+def test_an_empty_token_is_none(tmp_path: Path) -> None:
+    settings = Settings(token=SecretStr(" \n"), data=tmp_path)
+    with pytest.raises(SettingsError, match="there is no token: set TENANTRY_TOKEN"):
+        Client(settings)
+    settings.operator_token_file.write_text("\n")
+    with pytest.raises(SettingsError, match="is empty"):
+        Client(settings)
+    settings.operator_token_file.write_text("tnt_operator\n")
+    assert Client(settings)._client.headers["Authorization"] == "Bearer tnt_operator"
