@@ -63,7 +63,8 @@ class NoticesAnswer(BaseModel):
 async def list_notices(rp: str, scope: _Reader, running: ThePlatform) -> NoticesAnswer:
     """What waits for its webhook, and what has become of the last ones; of older ones the tenant's own log tells.
 
-    A `waiting` notice is tried again with growing pauses for a day, in the order of the events. Its `id` is the `jti` of the token.
+    A `waiting` notice is tried again with growing pauses for a day, in the order of the events, a compromise first.
+    Its `id` is the `jti` of the token.
     """
     found = running.notices.of(scope.tenant, rp)
     if found is None:

@@ -166,7 +166,9 @@ def _sendable(token: str, where: str) -> str:
     if not token:
         raise SettingsError(f"there is no token: {where} is empty")
     if not (token.isascii() and token.isprintable()) or " " in token:
-        raise SettingsError(f"{where} holds no token: a token is one word of letters, digits, - and _; it is not shown here, as it may be secret")
+        raise SettingsError(
+            f"{where} holds no token: a token is one word of letters, digits, - and _; it is not shown here, as it may be secret"
+        )
     return token
 
 

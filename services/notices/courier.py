@@ -193,15 +193,16 @@ class Courier:
             nonlocal claimed
             claimed, now = None, self._now()
             line = self._notices.line(tenant, name)
-            if line is None or line.head is None or line.head.id != notice.id:
+            known = line.find(notice.id) if line is not None else None
+            if line is None or known is None:
                 return []  # done by another node, or nobody is to be told any more
             attempt = sent if line.webhook == webhook else Attempt(Trouble.INTERRUPTED)
-            if line.head.attempts != notice.attempts and attempt.trouble is not None:
+            if known.attempts != notice.attempts and attempt.trouble is not None:
                 return []  # another node is at it, since this one took longer than its lease
             events = [record(notice, name, attempt, now, self._chance())]
-            if more and attempt.trouble is None and self._may_go_on(tenant, line, now):
-                assert line.second is not None, "there is one to go on with"
-                claimed = line.second.claim(now + _LEASE_MS)
+            after = line.after(notice)
+            if more and attempt.trouble is None and after is not None and self._may_go_on(tenant, line, after, now):
+                claimed = after.claim(now + _LEASE_MS)
                 events.append(_claimed(name, claimed, now))
             return events
 
@@ -209,10 +210,9 @@ class Courier:
             NOTICES.labels(event.type.removeprefix("notice_")).inc()
         return claimed
 
-    def _may_go_on(self, tenant: str, line: Line, now: int) -> bool:
+    def _may_go_on(self, tenant: str, line: Line, after: Notice, now: int) -> bool:
         """Whether the notice after the one that was just taken may be sent at once; a line that failed gets another place first."""
-        due = line.second is not None and line.second.due_at <= now
-        return due and not line.failing and not self._stopping.is_set() and self._rings.of(tenant).active is not None
+        return after.due_at <= now and not line.failing and not self._stopping.is_set() and self._rings.of(tenant).active is not None
 
 
 def _claimed(relying_party: str, notice: Notice, now: int) -> ControlEvent:

@@ -68,6 +68,11 @@ class Notice:
     ended_at: int | None = None
 
     @property
+    def urgent(self) -> bool:
+        """Whether it waits for no other: a key that is not to be trusted any more."""
+        return self.event == "key_compromised"
+
+    @property
     def due_at(self) -> int:
         """When somebody should try it next."""
         return max(self.next_at, self.claimed_until)

@@ -73,8 +73,6 @@ class Notices(Projection):
     def _queue(self, tenant: str, name: str, line: Line, event: ControlEvent) -> None:
         kid = event.data["kid"]
         line.add(Notice(id=notice_id(tenant, name, event.type, kid, event.at), event=event.type, kid=kid, at=event.at, next_at=event.at))
-        if event.type == "key_compromised":
-            line.hurry(event.at)
         self._tell(tenant, name)
 
     def _tell(self, tenant: str, name: str) -> None:

@@ -126,8 +126,16 @@ async def test_a_compromise_does_not_wait_for_the_next_try_of_what_is_before_it(
     await compromise(here, active)
     told = await settled(here, "web", 6)
     assert {one["state"] for one in told} == {"delivered"}
-    assert [got.event for got in receiver.got][:4] == [ROTATED[0], *ROTATED]
-    assert "key-compromised" in [got.event for got in receiver.got]
+    assert [got.event for got in receiver.got][:5] == [ROTATED[0], "key-compromised", *ROTATED]
+
+
+async def test_a_compromise_does_not_wait_until_what_is_before_it_is_taken(here: Site, receiver: Receiver) -> None:
+    receiver.on("/", answer(503, b"", "Retry-After: 3600"))
+    await register(here, "web", receiver.url())
+    active = await rotate(here)
+    await failed(here, "web")
+    await compromise(here, active)
+    assert [one.event for one in (await receiver.has(2))[:2]] == [ROTATED[0], "key-compromised"]
 
 
 async def test_a_new_webhook_is_told_at_once_and_none_abandons_what_waits(here: Site, receiver: Receiver) -> None:
