@@ -125,6 +125,19 @@ def outdated(ring: Ring, policy: Policy) -> bool:
     return ring.active is not None and ring.standby is not None and ring.standby.algorithm is not policy.algorithm
 
 
+def stalls_at(ring: Ring, policy: Policy) -> int | None:
+    """From when on the ring is late although nothing may be due, since it has no standby that could take over; None if it has one.
+
+    That is the end of `rotation_period`; where a policy has too little room for that, as its warnings say, it is when the key that signed
+    before should have left. After a compromise it is at once. A ring that can't sign is none of these: what it needs is due.
+    """
+    active = ring.active
+    if active is None or active.activated_at is None or activates_at(ring, policy) is not None:
+        return None
+    wait = max(policy.rotation_period, policy.kept(policy.max_token_lifetime))
+    return active.activated_at + (0 if ring.takeover_from is not None else wait)
+
+
 def soonest(ring: Ring, policy: Policy, now: int) -> int:
     """From when on the ring could rotate, were it asked to, without breaking anyone; an estimate where there is no standby."""
     if ring.active is None:

@@ -37,6 +37,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from streams.event import iso
+
 
 class KeyVaultError(Exception):
     """The root of all errors of `keyvault`."""
@@ -138,10 +140,8 @@ class TooManyPublishedKeys(RingError):
 
     def __init__(self, published: int, limit: int, until: int | None, *, more: int = 1) -> None:
         many = f", {more} more are asked for," if more > 1 else ""
-        super().__init__(
-            f"{published} keys are published{many} and max_published_keys is {limit}; "
-            "wait until a deactivated key's last token has expired, or raise the limit"
-        )
+        left = f"the next leaves at {iso(until)}, with its last token: wait, or" if until is not None else "none leaves by itself:"
+        super().__init__(f"{published} keys are published{many} and max_published_keys is {limit}; {left} raise the limit")
         self.until = until
 
 

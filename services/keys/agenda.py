@@ -47,6 +47,6 @@ class Agenda:
         del self._times[tenant]
         return tenant
 
-    def due(self, now: int) -> int:
-        """How many have their time behind them."""
-        return sum(when <= now for when in self._times.values())
+    def due(self, now: int) -> set[str]:
+        """Those who have their time behind them."""
+        return {tenant for tenant, when in self._times.items() if when <= now}

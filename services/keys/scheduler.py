@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from dashboards.metrics import ROTATIONS_DUE
-from keyvault.due import activates_at, next_due
+from keyvault.due import activates_at, next_due, stalls_at
 from keyvault.rate import Pace
 from keyvault.wave import Request
 from services.clockwork import Clockwork
@@ -19,6 +19,7 @@ from services.keys.agenda import Agenda
 from services.keys.custodian import Custodian
 from services.keys.rings import Rings
 from services.tenants.tenant import Tenants
+from streams.event import iso
 from streams.scope import TenantScope
 
 _log = structlog.get_logger(__name__)
@@ -78,6 +79,8 @@ class RotationScheduler:
         self._changed: set[str] = set()
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._troubles: dict[str, _Trouble] = {}
+        self._stalls: dict[str, int] = {}
+        self._told: set[str] = set()
         self._paces: dict[str, Pace] = {}
         self._turns: dict[str, tuple[Request, int]] = {}
         self._planned: int | None = None
@@ -133,18 +136,40 @@ class RotationScheduler:
             self._agenda.drop(tenant)
             self._troubles.pop(tenant, None)
             self._turns.pop(tenant, None)
+            self._stalls.pop(tenant, None)
+            self._told.discard(tenant)
             return
         now = self._now()
         due = self._due(tenant, now)
         if due > now:
             self._troubles.pop(tenant, None)
         trouble = self._troubles.get(tenant)
-        self._agenda.put(tenant, due if trouble is None else min(trouble.until, now + _LAST_RETRY_MS))
+        when = min(due, self._stalled(tenant, now, due))
+        self._agenda.put(tenant, when if trouble is None else min(trouble.until, now + _LAST_RETRY_MS))
 
     def _due(self, tenant: str, now: int) -> int:
         ring = self._rings.of(tenant)
         when = next_due(ring, ring.policy, now)
         return now + _LONGEST_MS if when is None else when
+
+    def _stalled(self, tenant: str, now: int, due: int) -> int:
+        """Notes from when on the ring is late for want of a standby, and says so once it is; answers when to look for that."""
+        ring = self._rings.of(tenant)
+        when = stalls_at(ring, ring.policy)
+        if when is None:
+            self._stalls.pop(tenant, None)
+            self._told.discard(tenant)
+            return now + _LONGEST_MS
+        self._stalls[tenant] = when
+        if when > now:
+            self._told.discard(tenant)
+            return when
+        if tenant not in self._told and due > now:  # else it is only about to be done
+            self._told.add(tenant)
+            free = ring.next_change(now)
+            count, limit = len(ring.published(now)), ring.policy.max_published_keys
+            _log.warning("rotation_stalled", tenant=tenant, published=count, allowed=limit, room_at=None if free is None else iso(free))
+        return now + _LONGEST_MS
 
     def _go(self) -> None:
         """Begins with what is due, as far as there is room for it; whoever has finished comes here again."""
@@ -198,5 +223,7 @@ class RotationScheduler:
         self._go()
 
     def _undone(self) -> int:
-        """How many tenants need something that has not been done yet."""
-        return len(self._troubles.keys() | self._busy.keys()) + self._agenda.due(self._now())
+        """How many tenants need something that has not been done yet, or have no standby although they should have rotated."""
+        now = self._now()
+        stalled = {tenant for tenant, when in self._stalls.items() if when <= now}
+        return len(self._troubles.keys() | self._busy.keys() | stalled | self._agenda.due(now))

@@ -6,7 +6,7 @@ import pytest
 
 from keyvault import commands
 from keyvault.algorithms import Algorithm
-from keyvault.due import Activate, Destroy, Prepare, activates_at, due, next_due
+from keyvault.due import Activate, Destroy, Prepare, activates_at, due, next_due, stalls_at
 from keyvault.durations import DAY, HOUR, MINUTE, SECOND
 from keyvault.key import KeyState
 from keyvault.leftover import IN_FLIGHT
@@ -66,6 +66,43 @@ def test_after_a_year_away_one_rotation_is_due_and_not_four() -> None:
     history.settle(NOW + 365 * DAY)
     assert kids(history.ring, NOW + 365 * DAY) == [2, 3, 1]
     assert due(history.ring, POLICY, NOW + 365 * DAY) == []
+
+
+def test_a_ring_without_a_standby_stalls_when_it_should_have_rotated() -> None:
+    policy = with_policy(max_published_keys=2)
+    history = settled(policy=policy)
+    assert stalls_at(history.ring, policy) is None
+    turn = NOW + 90 * DAY
+    history.settle(turn, policy)
+    assert due(history.ring, policy, turn) == [], "it waits for room"
+    assert stalls_at(history.ring, policy) == turn + 90 * DAY
+    history.settle(turn + KEPT, policy)
+    assert stalls_at(history.ring, policy) is None
+    assert stalls_at(Ring.empty(), policy) is None
+
+
+def test_a_rotation_period_that_a_policy_says_it_cannot_keep_is_not_waited_for_in_vain() -> None:
+    policy = with_policy(max_published_keys=2, rotation_period=2 * HOUR, publish_ahead=30 * MINUTE, max_token_lifetime=DAY)
+    assert "rotation_period will not be kept" in str(policy.warnings())
+    history = settled(policy=policy)
+    turn = NOW + 2 * HOUR
+    history.settle(turn, policy)
+    gone = turn + policy.kept(DAY)
+    assert stalls_at(history.ring, policy) == next_due(history.ring, policy, turn) == gone
+
+
+def test_a_standby_of_another_algorithm_that_cannot_be_replaced_takes_nothing_over() -> None:
+    history = settled()
+    other = with_policy(algorithm=Algorithm.ES256, max_published_keys=2)
+    assert stalls_at(history.ring, other) == NOW + 90 * DAY
+
+
+def test_after_a_compromise_a_ring_is_late_until_a_key_is_there_that_nobody_knew() -> None:
+    history = settled()
+    history.carry_out(commands.compromise(history.ring, POLICY, NOW + 1, jwk(1).kid, reason="leaked"), away=True)
+    assert stalls_at(history.ring, POLICY) == NOW + 1
+    history.settle(NOW + 2)
+    assert stalls_at(history.ring, POLICY) is None
 
 
 def test_without_room_the_standby_waits_until_a_key_leaves() -> None:

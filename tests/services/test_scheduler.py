@@ -6,13 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from structlog.testing import capture_logs
 
+from dashboards.metrics import ROTATIONS_DUE
 from keyvault.due import next_due
-from keyvault.errors import KeyStoreUnavailable
+from keyvault.durations import DAY
+from keyvault.errors import KeyStoreUnavailable, TooManyPublishedKeys
 from keyvault.policy import Policy
 from keyvault.ring import Ring
 from services.keys import scheduler
+from services.parts import now_ms
 from streams.event_log import EventLog
 from streams.scope import TenantScope
 from tests.services.nodes import FAST, WatchedStore, engines, node, register
@@ -102,6 +107,38 @@ async def test_a_deleted_tenant_is_seen_to_no_more(here: tuple[EventLog, Watched
         running.scheduler._note("bad")
         await asyncio.sleep(0)
         assert running.scheduler.trouble("bad") is None
+        assert running.scheduler._undone() == 0
+
+
+async def test_a_ring_that_cannot_rotate_for_want_of_room_is_counted_and_told(here: tuple[EventLog, WatchedStore]) -> None:
+    log, store = here
+    clock = [now_ms()]
+    policy = msgspec.structs.replace(FAST, max_published_keys=2)
+    await register(log, TENANTS[:1], policy, clock=lambda: clock[0])
+    async with node(log, store, clock=lambda: clock[0]) as running:
+        await running.settled()
+        scope = TenantScope(TENANTS[0])
+        for lifetime in (3650 * DAY, policy.max_token_lifetime):
+            changed = msgspec.structs.replace(policy, max_token_lifetime=lifetime)
+            await running.custodian.change_policy(scope, changed, by="test", command=None)
+        await running.custodian.rotate(scope, activate=True, reason="test", by="test", command=None)
+        clock[0] += 90 * DAY - 1
+        await running.scheduler.wake()
+        await asyncio.gather(*running.scheduler._busy.values())
+        assert running.scheduler._undone() == 0
+        clock[0] += 1
+        with capture_logs() as said:
+            await running.scheduler.wake()
+            await asyncio.gather(*running.scheduler._busy.values())
+        [stalled] = [line for line in said if line["event"] == "rotation_stalled"]
+        assert (stalled["tenant"], stalled["published"], stalled["allowed"]) == (TENANTS[0], 2, 2)
+        [metric] = ROTATIONS_DUE.collect()
+        assert [sample.value for sample in metric.samples] == [1]
+        with pytest.raises(TooManyPublishedKeys, match="the next leaves at 203"):
+            await running.custodian.rotate(scope, activate=False, reason=None, by="test", command=None)
+        await running.custodian.change_policy(scope, FAST, by="test", command=None)
+        await running.until(lambda: running.rings.of(TENANTS[0]).standby is not None)
+        await asyncio.gather(*running.scheduler._busy.values())
         assert running.scheduler._undone() == 0
 
 
