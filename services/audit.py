@@ -87,11 +87,26 @@ def _from_control(record: Record, event: ControlEvent, tenant: str) -> Encoded:
         details["relying_party"] = party | {"webhook": origin(webhook)}
     # The id is the record's place, so that a batch that comes again changes nothing.
     event_id = f"{OWN}{record.stream}-{record.partition}-{record.offset}"
-    return _event(tenant, event_id, event.type, event.by, None, event.at, details, None)
+    return _event(tenant, event_id, event.type, event.by, None, event.at, details, None, reason=_reason(event))
+
+
+def _reason(event: ControlEvent) -> str | None:
+    """Why somebody did it, if the event says so: a compromise and a withdrawal do, and an activation that was forced."""
+    reason = event.data.get("reason") or event.data.get("forced")
+    return reason if isinstance(reason, str) else None
 
 
 def _event(
-    tenant: str, event_id: str, action: str, user_id: str, user_name: str | None, now: int, details: Mapping[str, Any], ip: str | None
+    tenant: str,
+    event_id: str,
+    action: str,
+    user_id: str,
+    user_name: str | None,
+    now: int,
+    details: Mapping[str, Any],
+    ip: str | None,
+    *,
+    reason: str | None = None,
 ) -> Encoded:
     event = Event(
         timestamp=iso(now),
@@ -103,6 +118,7 @@ def _event(
         dataset="tenantry.audit",
         ingested=iso(now),
         tenant=tenant,
+        reason=reason,
         user_id=user_id,
         user_name=user_name,
         source_ip=ip,

@@ -51,7 +51,7 @@ FIELDS: tuple[Field, ...] = (
     Field("event.action", FieldType.KEYWORD, "The source's type in lower case, as login_error", words=True, countable=True),
     Field("event.category", FieldType.KEYWORD, "ECS category, as authentication", countable=True),
     Field("event.outcome", FieldType.KEYWORD, "success, failure or unknown", countable=True),
-    Field("event.reason", FieldType.KEYWORD, "Why it failed, in the source's words", words=True, countable=True),
+    Field("event.reason", FieldType.KEYWORD, "Why it failed, or was done, in the source's words", words=True, countable=True),
     Field("event.provider", FieldType.KEYWORD, "keycloak, janssen, auth0, okta, cloudevents or tenantry", countable=True),
     Field("event.dataset", FieldType.KEYWORD, "The kind of events, as keycloak.admin", countable=True),
     Field("event.ingested", FieldType.DATE, "When it arrived here"),

@@ -54,7 +54,10 @@ _KEYS_EXAMPLE = {
     responses={200: {"content": {"application/json": {"example": _KEYS_EXAMPLE}}}},
 )
 async def list_keys(scope: _Reader, running: ThePlatform) -> dict[str, Any]:
-    """Every key there ever was, newest first, with its state (NIST SP 800-57) and times. Never a private half."""
+    """Every key there ever was, newest first, with its state (NIST SP 800-57) and times. Never a private half.
+
+    `forced` is why one was activated before its time, `reason` why one is compromised.
+    """
     ring = running.rings.of(scope.tenant)
     return {"keys": [key_answer(ring, key) for key in reversed(ring.keys)]}
 
@@ -190,6 +193,8 @@ def key_answer(ring: Ring, key: Key) -> dict[str, Any]:
         answer["activates_at"] = iso(scheduled) if scheduled is not None else None
     if key.imported:
         answer |= {"imported": True, "in_key_store": key.stored}
+    if key.forced is not None:
+        answer["forced"] = key.forced
     if key.compromise_reason is not None:
         answer["reason"] = key.compromise_reason
     return answer

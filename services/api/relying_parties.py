@@ -11,7 +11,8 @@ from pydantic import ConfigDict, Field
 
 from keyvault.caching import LIBRARIES, Caching
 from keyvault.durations import parse_duration, render_duration
-from keyvault.errors import InvalidDuration
+from keyvault.errors import InvalidDuration, WrongState
+from keyvault.key import KeyState
 from keyvault.readiness import Readiness, readiness, safe_at
 from keyvault.relying_party import RelyingParty
 from keyvault.survival import check
@@ -124,9 +125,11 @@ async def check_party(rp: str, scope: _Reader, body: CheckBody, running: ThePlat
     tags=["keys"],
 )
 async def get_readiness(kid: str, scope: _Reader, running: ThePlatform) -> dict[str, Any]:
-    """Of each relying party: whether its own URL was asked since, and from when on it surely has the key."""
+    """Of each relying party: whether its own URL was asked since, and from when on it surely has the key. 409 if the key is no standby."""
     ring, now = running.rings.of(scope.tenant), running.now()
     key = ring.find(kid)
+    if key.state is not KeyState.PRE_ACTIVATION:
+        raise WrongState(kid, key.state, "waited for", "only a standby can; look at the tenant's keys for which one that is")
     safe = safe_at(ring, ring.policy, key)
     return {
         "kid": kid,

@@ -200,9 +200,11 @@ async def test_a_compromised_imported_key_leaves_at_once(acme: Site, private: rs
 async def test_whatever_its_kid_is_it_can_be_asked_for_and_reported(acme: Site, private: rsa.RSAPrivateKey, kid: str) -> None:
     await post(acme, "import", {"jwks": public(private, kid), "publish_until": "now+7d"})
     path = f"/v1/tenants/acme/keys/{quote(kid, safe='')}"
-    for what in ("usage", "blast-radius", "readiness"):
+    for what in ("usage", "blast-radius"):
         answered = await acme.operator.get(f"{path}/{what}")
         assert (answered.status_code, answered.json().get("kid")) == (200, kid), answered.text
+    refused = (await acme.operator.get(f"{path}/readiness")).json()
+    assert refused["type"].rpartition("/")[2] == "wrong-key-state"
     for what, slug in (("activate", "wrong-key-state"), ("destroy", "wrong-key-state")):
         assert (await acme.operator.post(f"{path}/{what}")).json()["type"].rpartition("/")[2] == slug
     assert (await acme.operator.post(f"{path}/compromise", json={"reason": "the old IDP was broken into"})).status_code == 200

@@ -130,7 +130,11 @@ async def test_forcing_takes_a_reason_and_says_whom_it_may_break(acme: Site) -> 
     status, answer = await post(acme, "rotate", {"activate": True, "reason": "vendor asked"})
     assert (status, answer["active"]) == (200, standby)
     assert "cached" in answer["warning"]
-    assert (await ring(acme))[active]["state"] == "deactivated"
+    there = await ring(acme)
+    assert (there[active]["state"], "forced" in there[active], there[standby]["forced"]) == ("deactivated", False, "vendor asked")
+    await acme.settled()
+    found = await acme.operator.get("/v1/tenants/acme/events", params={"q": 'event.reason:"vendor asked"'})
+    assert [event["event.action"] for event in found.json()["events"]] == ["key_activated"]
 
 
 async def test_fifty_rotations_at_once_have_one_successor(acme: Site) -> None:
@@ -158,6 +162,19 @@ async def test_a_compromised_key_leaves_at_once_and_its_successor_signs(acme: Si
     again = await post(acme, f"{active}/compromise", {"reason": "again"})
     assert again[0] == 200
     assert (await ring(acme))[active]["reason"] == "seen in a repository"
+    await acme.settled()
+    found = await acme.operator.get("/v1/tenants/acme/events", params={"q": 'event.reason:"seen in a repository"'})
+    assert [event["event.action"] for event in found.json()["events"]] == ["key_compromised"]
+
+
+async def test_only_a_standby_is_said_to_be_ready(acme: Site) -> None:
+    active, standby = await kids(acme)
+    assert (await acme.operator.get(f"/v1/tenants/acme/keys/{standby}/readiness")).json()["state"] == "pre-activation"
+    for reported in (False, True):
+        if reported:
+            await post(acme, f"{active}/compromise", {"reason": "leaked"})
+        refused = await acme.operator.get(f"/v1/tenants/acme/keys/{active}/readiness")
+        assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (409, "wrong-key-state")
 
 
 @embedded
