@@ -1,4 +1,4 @@
-"""For how long a JWKS may be cached: `jwks_max_age`, and less just before a change that is planned."""
+"""For how long a JWKS may be cached: `jwks_max_age`, less just before a change that is planned, and hardly at all while it is empty."""
 
 from __future__ import annotations
 
@@ -31,8 +31,11 @@ def freshness(ring: Ring, policy: Policy, now: int) -> Freshness:
     """For how long the ring's JWKS may be cached from `now` on.
 
     Before a standby signs, and before a key leaves, caches shall end at that moment, so that everybody then has what is right: the
-    max-age counts down to it, to a tenth of `jwks_max_age` (or a second) at the least.
+    max-age counts down to it, to a tenth of `jwks_max_age` (or a second) at the least. An empty JWKS, after a compromise while the key
+    store was away, is kept for a second: the key that ends that must not be waited for.
     """
+    if not ring.published(now):
+        return Freshness(SECOND, None)
     planned = [time for time in (activates_at(ring, policy), ring.next_change(now)) if time is not None and time > now]
     if not planned:
         return Freshness(policy.jwks_max_age, None)

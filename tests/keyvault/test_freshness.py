@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyvault import commands
 from keyvault.durations import DAY, MINUTE, SECOND
-from keyvault.freshness import freshness
-from keyvault.ring import Ring
-from tests.keyvault.made import KEPT, NOW, POLICY, settled
+from keyvault.freshness import Freshness, freshness
+from tests.keyvault.made import KEPT, NOW, POLICY, jwk, settled
 
 TURN = NOW + 90 * DAY
 FULL = 5 * MINUTE
@@ -33,7 +33,20 @@ def test_and_to_the_moment_at_which_a_key_leaves() -> None:
 
 
 def test_a_ring_without_plans_has_no_end() -> None:
-    assert freshness(Ring.empty(), POLICY, NOW) == type(freshness(Ring.empty(), POLICY, NOW))(FULL, None)
+    history = settled()
+    history.carry_out(commands.compromise(history.ring, POLICY, NOW, jwk(2).kid, reason="leaked"), away=True)
+    assert history.ring.standby is None
+    assert freshness(history.ring, POLICY, NOW) == Freshness(FULL, None)
+
+
+def test_an_empty_jwks_is_not_kept_when_there_is_a_key_again() -> None:
+    history = settled()
+    for ordinal in (2, 1):
+        history.carry_out(commands.compromise(history.ring, POLICY, NOW, jwk(ordinal).kid, reason="leaked"), away=True)
+    assert history.ring.published(NOW) == ()
+    assert freshness(history.ring, POLICY, NOW) == Freshness(SECOND, None)
+    history.settle(NOW + 1)
+    assert freshness(history.ring, POLICY, NOW + 1).max_age == FULL
 
 
 @given(st.integers(NOW, TURN + KEPT))
