@@ -27,10 +27,11 @@ _ANSWERED: Final = {status: PUBLISHED.labels(status) for status in PUBLISHED_STA
 _WHOSE: Final = re.compile(rf"(?:/\.well-known/oauth-authorization-server)?/t/{_TENANT}(?:/.*)?")
 _AT: Final = re.compile(rb"(?:^|&)at=")
 _CORS: Final = (b"access-control-allow-origin", b"*")  # public documents: any web page may read them
+_EXPOSED: Final = (b"access-control-expose-headers", b"ETag")  # so that a web page can ask whether it has the newest
 _PREFLIGHT: Final = [
     _CORS,
     (b"access-control-allow-methods", b"GET, HEAD"),
-    (b"access-control-allow-headers", b"If-None-Match"),
+    (b"access-control-allow-headers", b"If-None-Match, Cache-Control"),
     (b"access-control-max-age", b"86400"),
     (b"content-length", b"0"),
 ]
@@ -132,7 +133,7 @@ class PublishedFirst:
         held = self._starts.get(which)
         if held is None or held[0] is not document:
             etag = document.etag.encode()
-            caching = [(b"cache-control", b"public, max-age=%d" % document.max_age), (b"etag", etag), _CORS]
+            caching = [(b"cache-control", b"public, max-age=%d" % document.max_age), (b"etag", etag), _CORS, _EXPOSED]
             headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(document.body)), *caching]
             start = {"etag": etag, "message": {"type": "http.response.start", "status": 200, "headers": headers}}
             unchanged = {"type": "http.response.start", "status": 304, "headers": caching}

@@ -20,6 +20,7 @@ from services.tenants.domains import Domains, jwks_uri_of
 from services.tenants.tenant import Tenant, Tenants
 
 _DISCOVERY_MAX_AGE: Final = 300
+"""At most; not longer than the JWKS either, whose algorithms it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Publication:
         self._rings = rings
         self._issuer_base = issuer_base
         self._jwks: dict[str, _Held] = {}
-        self._discovery: dict[str, tuple[Tenant, str, tuple[str, ...], Document]] = {}
+        self._discovery: dict[str, tuple[Tenant, str, tuple[str, ...], int, Document]] = {}
 
     def owner(self, host: bytes) -> str | None:
         """The tenant whose own domain a `Host` header names, if it is one."""
@@ -91,15 +92,16 @@ class Publication:
         Tenantry publishes keys and signs tokens; the endpoints that log people in are the identity provider's, which serves
         its own, fuller document where it has one.
         """
-        found = self._tenants.find(tenant)
-        if found is None or not self._tenants.exists(tenant) or not self._rings.of(tenant).keys:
+        found, keys = self._tenants.find(tenant), self.jwks(tenant, now)
+        if found is None or keys is None:
             return None
         algorithms = tuple(sorted({key.algorithm.value for key in self._rings.of(tenant).published(now)}))
         jwks_uri = jwks_uri_of(found, self._domains, self._issuer_base)
+        made_of = (found, jwks_uri, algorithms, min(keys.max_age, _DISCOVERY_MAX_AGE))
         held = self._discovery.get(tenant)
-        if held is None or held[:3] != (found, jwks_uri, algorithms):
-            held = self._discovery[tenant] = (found, jwks_uri, algorithms, self._metadata(found, jwks_uri, algorithms))
-        return held[3]
+        if held is None or held[:4] != made_of:
+            held = self._discovery[tenant] = (*made_of, self._metadata(*made_of))
+        return held[4]
 
     def _hold(self, tenant: str, now: int) -> _Held | None:
         ring = self._rings.of(tenant)
@@ -116,7 +118,7 @@ class Publication:
             held = self._jwks[tenant] = _Held(ring, until, document, own_urls)
         return held
 
-    def _metadata(self, tenant: Tenant, jwks_uri: str, algorithms: tuple[str, ...]) -> Document:
+    def _metadata(self, tenant: Tenant, jwks_uri: str, algorithms: tuple[str, ...], max_age: int) -> Document:
         metadata = {
             "issuer": issuer_of(tenant, self._issuer_base),
             "jwks_uri": jwks_uri,
@@ -125,4 +127,4 @@ class Publication:
             "id_token_signing_alg_values_supported": algorithms,
         }
         body = json.dumps(metadata, separators=(",", ":")).encode()
-        return Document(body, f'"{base64url.encode(hashlib.sha256(body).digest()[:18])}"', _DISCOVERY_MAX_AGE)
+        return Document(body, f'"{base64url.encode(hashlib.sha256(body).digest()[:18])}"', max_age)

@@ -213,6 +213,9 @@ async def test_the_jwks_is_cacheable_and_revalidates(acme: Site) -> None:
         answer = await anybody.get("/t/acme/jwks.json")
         assert answer.headers["cache-control"] == "public, max-age=300"
         assert answer.headers["access-control-allow-origin"] == "*"
+        assert answer.headers["access-control-expose-headers"] == "ETag"
+        preflight = await anybody.request("OPTIONS", "/t/acme/jwks.json")
+        assert preflight.headers["access-control-allow-headers"] == "If-None-Match, Cache-Control"
         etag = answer.headers["etag"]
         assert not etag.startswith("W/")
         for known in (etag, f'"other", {etag}', f"W/{etag}", "*"):
@@ -225,6 +228,14 @@ async def test_the_jwks_is_cacheable_and_revalidates(acme: Site) -> None:
         assert (changed.status_code, changed.headers["etag"] != etag) == (200, True)
         assert (await anybody.post("/t/acme/jwks.json")).status_code == 405
         assert (await anybody.get("/t/nobody/jwks.json")).status_code == 404
+
+
+@pytest.mark.parametrize(("jwks_max_age", "discovery"), [("PT1S", 1), ("PT5M", 300), ("PT1H", 300)])
+async def test_discovery_is_not_kept_longer_than_the_jwks(acme: Site, jwks_max_age: str, discovery: int) -> None:
+    policy = {"jwks_max_age": jwks_max_age}
+    assert (await acme.operator.put("/v1/tenants/acme/keys/policy", json=policy)).status_code == 200
+    answer = await acme.client(None).get("/t/acme/.well-known/openid-configuration")
+    assert answer.headers["cache-control"] == f"public, max-age={discovery}"
 
 
 async def test_discovery_points_at_the_jwks(acme: Site) -> None:
