@@ -71,7 +71,7 @@ class Asker:
 
     def trouble(self, name: KeyName, words: str) -> KeyStoreUnavailable:
         """The error for what Vault does not do with this key, for a reason that it gives in prose only."""
-        return unavailable(self._connection, "trouble", f"about the key {name} it says {words[:200]!r}")
+        return unavailable("trouble", f"about the key {name} it says {words[:200]!r}")
 
     def close(self) -> None:
         """Closes the connections."""
@@ -90,10 +90,10 @@ class Asker:
                     lease = self.login.lease()
                     continue
                 if self.login.is_valid(lease):
-                    raise unavailable(self._connection, "mount", missing_mount(self._connection)) from error
+                    raise unavailable("mount", missing_mount(self._connection)) from error
                 raise self._refused(lease, f"{self._connection.mount}/keys/+") from error
             if kind != _TRANSIT:
-                raise unavailable(self._connection, "mount", f"{self._connection.mount!r} is of type {kind!r}; name a mount of transit")
+                raise unavailable("mount", f"{self._connection.mount!r} is of type {kind!r}; name a mount of transit")
             self.mounted = True
         return lease
 
@@ -111,4 +111,4 @@ class Asker:
         dead = "it has ended or was revoked; give the service a new token, or a role, which logs in by itself"
         valid = self.login.is_valid(lease)
         what = lacks if valid else dead if valid is False else f"{dead}; or {lacks}"
-        return unavailable(self._connection, "refused", f"it refuses the token: {what}")
+        return unavailable("refused", f"it refuses the token: {what}")

@@ -189,7 +189,7 @@ class Login:
         except exceptions.VaultError as error:
             self._not_before = monotonic() + min(_LONGEST_WAIT, _FIRST_WAIT * 2**self._refusals)
             self._refusals += 1
-            raise unavailable(c, "refused", _refusal(c, error)) from error
+            raise unavailable("refused", _refusal(c, error)) from error
         client = self._clients.client(granted.token)
         return Lease(client, since, granted.seconds, granted.renewable, known=self._look_up(client) is not None)
 

@@ -57,20 +57,19 @@ def request(connection: VaultConnection, client: hvac.Client, operation: str, wo
         reason, what = "away", f"the authorities {connection.authorities} can't be read: name a PEM file in cafile="
     except (KeyError, TypeError, ValueError, AttributeError):
         reason, what = "away", "what answers there is not Vault; check the address and the proxies before it"
-    raise unavailable(connection, reason, what)  # outside of `except`, whose error it would take along
+    raise unavailable(reason, what)  # outside of `except`, whose error it would take along
 
 
-def unavailable(connection: VaultConnection, reason: str, what: str) -> KeyStoreUnavailable:
-    """The error, counted.
+def unavailable(reason: str, what: str) -> KeyStoreUnavailable:
+    """The error, counted. Whoever has a token signed is told of it, so it does not say where Vault is.
 
     Args:
-        connection: to which Vault.
         reason: one word, for the metric.
         what: happened, and what to do.
     """
     VAULT_FAILURES.labels(reason).inc()
     kind = KeyStoreDown if reason in _DOWN else KeyStoreUnavailable
-    return kind(f"the key store in Vault at {connection.address} can't be used now: {what}")
+    return kind(f"the key store in Vault can't be used now: {what}")
 
 
 def said(error: exceptions.VaultError) -> str:

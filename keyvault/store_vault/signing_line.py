@@ -64,7 +64,7 @@ class SigningLine:
         except _TROUBLE:
             return None
         if slow:  # outside of `except`, whose error would take the token along
-            raise unavailable(self._connection, "timeout", f"no answer within {self._connection.timeout} seconds")
+            raise unavailable("timeout", f"no answer within {self._connection.timeout} seconds")
         good = [one for one in signed if isinstance(one, bytes)]
         if len(good) != len(payloads):
             return None

@@ -92,11 +92,11 @@ class VaultKeyStore(KeyStore):
             async with asyncio.timeout(self._connection.timeout):
                 return await work
         except TimeoutError:
-            raise unavailable(self._connection, "timeout", f"no answer within {self._connection.timeout} seconds") from None
+            raise unavailable("timeout", f"no answer within {self._connection.timeout} seconds") from None
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         """Off the event loop. What is still waiting for a thread when its caller gives up is not done any more."""
-        closed = KeyStoreUnavailable(f"the key store in Vault at {self._connection.address} is closed")
+        closed = KeyStoreUnavailable("the key store in Vault is closed")
         if self._closed:
             raise closed
         try:
