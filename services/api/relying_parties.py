@@ -7,10 +7,10 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictInt
 
 from keyvault.caching import LIBRARIES, Caching
-from keyvault.durations import parse_duration, render_duration
+from keyvault.durations import SECOND, parse_duration, render_duration
 from keyvault.errors import InvalidDuration, WrongState
 from keyvault.key import KeyState
 from keyvault.readiness import Readiness, readiness, safe_at
@@ -35,7 +35,8 @@ _Library = Annotated[
     str | None, Field(max_length=50, description=f"By which it fetches the JWKS: {', '.join(LIBRARIES)}", examples=["spring"])
 ]
 _CachedFor = Annotated[
-    str | None, Field(max_length=50, description="How long it keeps a JWKS, if not for what its library does; ISO 8601", examples=["PT1H"])
+    Annotated[str, Field(max_length=50)] | Annotated[StrictInt, Field(ge=0, le=315_360_000)] | None,
+    Field(description="How long it keeps a JWKS, if not for what its library does; ISO 8601, or whole seconds", examples=["PT1H"]),
 ]
 
 
@@ -221,9 +222,9 @@ def caching_of(party: RelyingParty, body: CheckBody) -> Caching:
     )
 
 
-def _duration(name: str, text: str | None) -> int | None:
-    if text is None:
-        return None
+def _duration(name: str, text: str | int | None) -> int | None:
+    if text is None or isinstance(text, int):
+        return text if text is None else text * SECOND
     try:
         return parse_duration(text)
     except InvalidDuration as error:

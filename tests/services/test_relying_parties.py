@@ -45,6 +45,7 @@ async def test_registering_changing_and_removing(acme: Site) -> None:
     assert first.json()["jwks_uri"].endswith("/t/acme/rp/shop/jwks.json")
     changed = await register(acme, own_url=False, cached_for="PT2H")
     assert changed["cached_for"] == "PT2H"
+    assert (await register(acme, own_url=False, cached_for=5400))["cached_for"] == "PT1H30M"
     assert changed["jwks_uri"].endswith("/t/acme/jwks.json")
     await register(acme, "mail")
     assert [party["id"] for party in (await ask(acme, PARTIES))["relying_parties"]] == ["mail", "shop"]
@@ -60,6 +61,9 @@ async def test_registering_changing_and_removing(acme: Site) -> None:
         ("shop", {"library": "curl"}, "known are jose"),
         ("shop", {"cached_for": "an hour"}, "cached_for: 'an hour' is not a duration"),
         ("shop", {"cached_for": "P9999D"}, "cached_for"),
+        ("shop", {"cached_for": 3650 * 86_400 + 1}, "cached_for"),
+        ("shop", {"cached_for": -1}, "cached_for"),
+        ("shop", {"cached_for": True}, "cached_for"),
         ("shop", {"webhook": "ftp://example.com"}, "webhook: must be an https URL"),
         ("shop", {"webhook": "https://user:secret@example.com"}, "must not have a user or password"),
         ("shop", {"webhook": "https://example.com:99999"}, "webhook"),
