@@ -130,7 +130,7 @@ async def test_a_mistake_is_shown_where_it_is(here: Site) -> None:
     assert "login <mark>u</mark>ser.nam:x" in page
     assert 'value="login user.nam:x"' in page
     assert "a AND<mark>" in await analyst.open("/console/acme", q="a AND")
-    assert "since: `yesterday` is not a date" in await analyst.open("/console/acme", since="yesterday")
+    assert "`yesterday` is not a date" in await analyst.open("/console/acme", since="yesterday")
     assert "does not belong to this search" in await analyst.open("/console/acme", after="x")
 
 
