@@ -37,7 +37,9 @@ async def register(tenant: str, request: Request, running: ThePlatform, who: The
     form = PartyForm.read(sent)
     try:
         party = party_from(form, form.id)
-        await commands.register(running.control, running.rings, scope, party, who.principal.id, running.now(), before=None)
+        await commands.register(
+            running.control, running.rings, running.outbound, scope, party, who.principal.id, running.now(), before=None
+        )
     except Refused as error:
         found = problem(error)
         assert found is not None, "what is refused is a problem"

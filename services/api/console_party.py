@@ -65,7 +65,9 @@ async def change(tenant: str, rp: str, request: Request, running: ThePlatform, w
         return _page(request, who, tenant, rp, trouble=_CHANGED, status=HTTPStatus.CONFLICT)
     try:
         party = party_from(form, rp, before)
-        await commands.register(running.control, running.rings, scope, party, who.principal.id, running.now(), before=before)
+        await commands.register(
+            running.control, running.rings, running.outbound, scope, party, who.principal.id, running.now(), before=before
+        )
     except Conflict:
         return _page(request, who, tenant, rp, trouble=_CHANGED, status=HTTPStatus.CONFLICT)
     except Refused as error:

@@ -94,7 +94,9 @@ async def put_party(
 ) -> dict[str, Any]:
     """From then on rotations wait for it, as far as the policy's `readiness_limit` allows."""
     party = party_of(rp, body)
-    if await commands.register(running.control, running.rings, scope, party, by.id, running.now(), before=commands.Seen.WHATEVER):
+    if await commands.register(
+        running.control, running.rings, running.outbound, scope, party, by.id, running.now(), before=commands.Seen.WHATEVER
+    ):
         response.status_code = HTTPStatus.CREATED
     return _answer(running, scope, party, by)
 

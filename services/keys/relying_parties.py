@@ -13,8 +13,9 @@ from keyvault.durations import DAY
 from keyvault.events import RelyingPartyRegistered, RelyingPartyRemoved
 from keyvault.relying_party import RelyingParty
 from keyvault.ring import Ring
-from services.errors import Conflict, Invalid, NotFound
+from services.errors import AddressRefused, Conflict, Invalid, NotFound
 from services.keys.rings import Rings, control_event
+from services.outbound.client import Outbound
 from streams.control_log import ControlEvent, ControlLog
 from streams.scope import TenantScope
 
@@ -37,7 +38,7 @@ Before = RelyingParty | Literal[Seen.WHATEVER] | None
 
 
 async def register(
-    control: ControlLog, rings: Rings, scope: TenantScope, party: RelyingParty, by: str, now: int, *, before: Before
+    control: ControlLog, rings: Rings, outbound: Outbound, scope: TenantScope, party: RelyingParty, by: str, now: int, *, before: Before
 ) -> bool:
     """Registers the relying party, or makes it be like this; True if it is new. Doing it again changes nothing.
 
@@ -46,6 +47,12 @@ async def register(
         Conflict: it is not what it was `before`.
     """
     _check(party)
+    known = _find(rings.of(scope.tenant), party.id)
+    if party.webhook is not None and (known is None or known.webhook != party.webhook):
+        try:
+            outbound.check(party.webhook)  # now, not at the first notice, which may come in months
+        except AddressRefused as error:
+            raise Invalid(f"webhook: {error}") from error
     created = False
 
     async def decide() -> Sequence[ControlEvent]:
@@ -120,7 +127,7 @@ def _check(party: RelyingParty) -> None:
 def _check_webhook(url: str) -> None:
     try:
         parts = urlsplit(url)
-        # Reading the port checks it. Whether the address may be called is seen when it is, and each time anew.
+        # Reading the port checks it. Whether it may be called is seen when it is, and each time anew.
         well = parts.scheme in {"https", "http"} and parts.hostname and parts.port != 0 and not parts.fragment
     except ValueError:
         well = False

@@ -23,7 +23,7 @@ import httpcore
 import httpx
 
 from services.errors import AddressRefused, NoAnswerInTime, TlsFailed, Unreachable, UnusableAnswer
-from services.outbound.addresses import refusal
+from services.outbound.addresses import Address, refusal
 from services.outbound.allowed import Allowed
 from services.outbound.network import PinnedNetwork, Resolve, SystemResolver
 from services.outbound.target import Target
@@ -73,6 +73,19 @@ class Outbound:
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         return self._given_tls or httpx.create_ssl_context()
+
+    def check(self, url: str) -> None:
+        """Says early of a URL with an address in it what would be said at each call. A name can lead elsewhere by then, so nobody is asked.
+
+        Raises:
+            AddressRefused: it may not be called.
+        """
+        target = Target.parse(url)
+        try:
+            address = ip_address(target.host)
+        except ValueError:
+            return
+        self._refuse(target, address)
 
     async def push(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """POSTs the body; redirects are answers like others.
@@ -141,20 +154,22 @@ class Outbound:
         if not found:
             raise Unreachable(f"there is no host {target.host!r}; look at its name and its DNS records")
         for text in found:
-            address = ip_address(text)
-            if self._allowed.has(target.host, address):
-                continue
-            # Which address it is stays unsaid: a name of the operator's own network is not the tenant's to look up.
-            if (what := refusal(address)) is not None:
-                raise AddressRefused(
-                    f"{target.host} has an address that is {what}; name a public one, or let the operator add the host or its network to "
-                    "TENANTRY_OUTBOUND_ALLOW"
-                )
-            if not target.secure:
-                raise AddressRefused(
-                    f"{target.host} would be called without TLS; use https, or let the operator add it to TENANTRY_OUTBOUND_ALLOW"
-                )
+            self._refuse(target, ip_address(text))
         return found
+
+    def _refuse(self, target: Target, address: Address) -> None:
+        if self._allowed.has(target.host, address):
+            return
+        # Which address it is stays unsaid: a name of the operator's own network is not the tenant's to look up.
+        if (what := refusal(address)) is not None:
+            raise AddressRefused(
+                f"{target.host} has an address that is {what}; name a public one, or let the operator add the host or its network to "
+                "TENANTRY_OUTBOUND_ALLOW"
+            )
+        if not target.secure:
+            raise AddressRefused(
+                f"{target.host} would be called without TLS; use https, or let the operator add it to TENANTRY_OUTBOUND_ALLOW"
+            )
 
 
 @asynccontextmanager

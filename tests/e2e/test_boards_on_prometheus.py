@@ -104,7 +104,7 @@ async def watched(tmp_path_factory: pytest.TempPathFactory, kafka: Any, opensear
         await api.start()
         await worker.start()
         await api.create("globex", keycloak("globex"))
-        party = {"name": "Web", "webhook": "https://127.0.0.1:1/hook"}
+        party = {"name": "Web", "webhook": "https://localhost:1/hook"}
         assert (await api.ask("PUT", "/v1/tenants/globex/relying-parties/web", json=party)).status_code in {200, 201}
         await traffic(api, settings, 1)
         targets = {"tenantry-api": [f"127.0.0.1:{api.port}"], "tenantry-worker": [f"127.0.0.1:{port}"]}

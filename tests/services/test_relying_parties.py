@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from streams.control_log import ControlEvent
 from tests.engines import embedded
 from tests.platforms import Site
 
@@ -67,6 +69,9 @@ async def test_registering_changing_and_removing(acme: Site) -> None:
         ("shop", {"webhook": "ftp://example.com"}, "webhook: must be an https URL"),
         ("shop", {"webhook": "https://user:secret@example.com"}, "must not have a user or password"),
         ("shop", {"webhook": "https://example.com:99999"}, "webhook"),
+        ("shop", {"webhook": "https://10.0.0.5/hook"}, "webhook: 10.0.0.5 has an address that is private"),
+        ("shop", {"webhook": "https://[::1]:8443/hook"}, "TENANTRY_OUTBOUND_ALLOW"),
+        ("shop", {"webhook": "http://93.184.215.14/hook"}, "without TLS"),
         ("shop", {"webhooks": "https://example.com"}, "webhooks"),
         ("shop", {"name": ""}, "name"),
     ],
@@ -76,6 +81,17 @@ async def test_what_is_wrong_is_refused_with_what_to_change(acme: Site, name: st
     assert answer.status_code == 400, answer.text
     assert message in answer.text
     assert "secret" not in answer.text
+
+
+async def test_a_webhook_that_may_not_be_called_any_more_does_not_stop_other_changes(acme: Site) -> None:
+    webhook = "https://10.0.0.5/hook"
+    data = {"relying_party": {"id": "shop", "name": "Shop", "webhook": webhook}}
+
+    async def decide() -> Sequence[ControlEvent]:
+        return [ControlEvent(type="relying_party_registered", at=acme.platform.now(), by="test", data=data)]
+
+    await acme.platform.control.commit("acme", decide)
+    assert (await register(acme, webhook=webhook))["contact"] == SHOP["contact"]
 
 
 async def test_what_a_token_may_do(acme: Site) -> None:
