@@ -54,7 +54,13 @@ class PublishedFirst:
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serves one request."""
         path: str = scope.get("path", "")
-        if scope["type"] == "http" and (owner := self._publication.owner(_host(scope))) is not None:
+        http = scope["type"] == "http"
+        hosts = [value for name, value in scope["headers"] if name == b"host"] if http else []
+        if http and len(hosts) != 1 and (hosts or scope["http_version"] == "1.1"):
+            # RFC 9112, section 3.2. Of two, whoever stands before us may have gone by the other.
+            await _plain(send, 400, b'{"detail":"a request has one Host header"}')
+            return
+        if hosts and (owner := self._publication.owner(hosts[0])) is not None:
             if _PATH.fullmatch(own := f"/t/{owner}{path}") is not None:
                 path = own
                 scope = {**scope, "path": path, "raw_path": path.encode()}
@@ -62,7 +68,7 @@ class PublishedFirst:
                 await self._nothing(b"document under this domain", send)
                 return
         # With `at=` it is a question about the past, which needs a token; whatever else stands there is somebody's cache buster.
-        if not path.startswith(("/t/", "/.well-known/")) or scope["type"] != "http" or _AT.search(scope["query_string"]):
+        if not path.startswith(("/t/", "/.well-known/")) or not http or _AT.search(scope["query_string"]):
             await self._application(scope, receive, send)
         elif (match := _PATH.fullmatch(path)) is not None:
             await self._serve(scope, match["tenant"], match["party"], match["metadata"] is not None, send)
@@ -139,10 +145,6 @@ class PublishedFirst:
             unchanged = {"type": "http.response.start", "status": 304, "headers": caching}
             held = self._starts[which] = (document, start, {"type": "http.response.body", "body": document.body}, unchanged)
         return held[1], held[2], held[3]
-
-
-def _host(scope: AsgiScope) -> bytes:
-    return next((value for name, value in scope["headers"] if name == b"host"), b"")
 
 
 def _known(scope: AsgiScope, etag: bytes) -> bool:

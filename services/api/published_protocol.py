@@ -54,10 +54,10 @@ class PublishedProtocol(HttpToolsProtocol):
             or self.flow.write_paused
             or self.transport.is_closing()
             or not _OTHERWISE.isdisjoint([name for name, _ in self.headers])
+            or len(hosts := [value for name, value in self.headers if name == b"host"]) != 1
         ):
             return None
-        host = next((value for name, value in self.headers if name == b"host"), b"")
-        return application.jwks_response(match[1].decode("ascii"), host, self.server_state.default_headers)
+        return application.jwks_response(match[1].decode("ascii"), hosts[0], self.server_state.default_headers)
 
 
 _ANSWERED: Final = _Answered()

@@ -181,7 +181,7 @@ async def test_an_export_ends_with_its_token(globex: Site, monkeypatch: pytest.M
             sent.append(message)
 
         path = "/v1/tenants/globex/events/export"
-        headers = [(b"authorization", reader.headers["Authorization"].encode())]
+        headers = [(b"host", b"test"), (b"authorization", reader.headers["Authorization"].encode())]
         common = {"type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": "GET"}
         scope = {
             **common,

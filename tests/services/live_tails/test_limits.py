@@ -54,7 +54,7 @@ async def test_a_refused_question_keeps_no_slot(acme: Site, client: httpx.AsyncC
 
 def asgi(here: Site, path: str) -> dict[str, Any]:
     """A request for a stream, as a server hands it to the application."""
-    headers = [(b"authorization", here.operator.headers["Authorization"].encode()), (b"accept", b"text/event-stream")]
+    headers = [(b"host", b"test"), (b"authorization", here.operator.headers["Authorization"].encode()), (b"accept", b"text/event-stream")]
     common = {"type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": "GET", "scheme": "http"}
     return {**common, "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": headers, "client": None}
 
