@@ -145,6 +145,7 @@ async def destroy(
     return done_answer(scope, done, running.now(), response)
 
 
+@router.head("/t/{tenant}/jwks.json", include_in_schema=False)
 @router.get("/t/{tenant}/jwks.json", summary="The JWKS, now (public) or at a time in the past (with `keys:read`)", tags=["public"])
 async def past_jwks(
     scope: _Reader, running: ThePlatform, at: Annotated[str, Query(description="ISO 8601 with a zone", examples=["2026-11-23T10:00:00Z"])]

@@ -258,6 +258,9 @@ async def test_the_past_jwks_is_for_holders_of_keys_read(acme: Site) -> None:
     answer = await acme.operator.get("/t/acme/jwks.json", params=at)
     assert answer.json() == before
     assert answer.headers["cache-control"] == "no-store"
+    head = await acme.operator.head("/t/acme/jwks.json", params=at)
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(answer.content)))
+    assert (await acme.client(None).head("/t/acme/jwks.json", params=at)).status_code == 401
     assert (await acme.operator.get("/t/acme/jwks.json", params={"at": "2020-01-01T00:00:00Z"})).json() == {"keys": []}
     assert (await acme.operator.get("/t/acme/jwks.json", params={"at": "2100-01-01T00:00:00Z"})).status_code == 400
 
