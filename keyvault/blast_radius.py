@@ -105,13 +105,14 @@ def blast_radius(ring: Ring, kid: str, usage: Usage | None, now: int) -> BlastRa
     now = max(now, ring.changed_at)  # a clock that is behind the log must not take what has happened for what will
     left_at = _left_at(key, now)
     takes_over_at = _takes_over_at(ring, key, left_at, now)
+    held = ring.max_ages.cached_until(left_at, policy) - left_at
     return BlastRadius(
         key=key,
         left_at=left_at,
         takes_over_at=takes_over_at,
         latest_expiry=_latest_expiry(key, policy, now),
         usage=usage,
-        exposures=tuple(_exposure(party, policy, left_at, takes_over_at, now) for party in ring.relying_parties),
+        exposures=tuple(_exposure(party, policy, left_at, held, takes_over_at, now) for party in ring.relying_parties),
     )
 
 
@@ -123,16 +124,16 @@ def _left_at(key: Key, now: int) -> int:
 def _takes_over_at(ring: Ring, key: Key, left_at: int, now: int) -> int | None:
     if key.activated_at is None or key.deactivated_at is not None:
         return None
-    planned = left_at + ring.policy.jwks_max_age + ring.policy.clock_skew
+    planned = ring.max_ages.cached_until(left_at, ring.policy)
     if key.compromised_at is None:
         return planned
     new = [other for other in ring.keys if other.published_at >= left_at and other.kid != key.kid]
     signed = [other.activated_at for other in new if other.activated_at is not None]
     if signed:
         return max(planned, min(signed))
-    waiting = [ready_at(other, ring.policy) for other in new if other.state is KeyState.PRE_ACTIVATION]
+    waiting = [ready_at(ring, ring.policy, other) for other in new if other.state is KeyState.PRE_ACTIVATION]
     # Without any, the key store is away: it takes over no sooner than if it were published now.
-    return max(now, *waiting) if waiting else now + ring.policy.jwks_max_age + ring.policy.clock_skew
+    return max(now, *waiting) if waiting else ring.max_ages.cached_until(now, ring.policy)
 
 
 def _latest_expiry(key: Key, policy: Policy, now: int) -> int | None:
@@ -145,7 +146,8 @@ def _latest_expiry(key: Key, policy: Policy, now: int) -> int | None:
     return signed_until + policy.kept(key.token_lifetime)
 
 
-def _exposure(party: RelyingParty, policy: Policy, left_at: int, takes_over_at: int | None, now: int) -> Exposure:
+def _exposure(party: RelyingParty, policy: Policy, left_at: int, held: int, takes_over_at: int | None, now: int) -> Exposure:
+    """`held` is for how long after `left_at` HTTP caches may hold the key: longer than by the policy, if that has changed."""
     caching = party.caching
     if caching is None:
         return Exposure(
@@ -155,47 +157,42 @@ def _exposure(party: RelyingParty, policy: Policy, left_at: int, takes_over_at: 
             because="It is registered without its library, and without how long it keeps a JWKS.",
             refuses_for=None,
             refuses="" if takes_over_at is None else "It may refuse good tokens of the key that takes over: nobody knows for how long.",
-            advice=(_restart(policy), "Ask its people how it keeps a JWKS, and register that."),
+            advice=(_restart(held), "Ask its people how it keeps a JWKS, and register that."),
         )
-    shared = policy.jwks_max_age + policy.clock_skew
-    late = None if takes_over_at is None else takes_over_at - left_at - shared
+    late = None if takes_over_at is None else takes_over_at - left_at - held
     exposed = exposed_for(caching, policy, late=late)
-    until = None if exposed is None else left_at + exposed
+    until = None if exposed is None else left_at + exposed + held - policy.cached
     verdict = check(caching, policy)
     if until is None:
-        accepts, first = Accepts.UNTIL_RESTARTED, [_restart(policy)]
+        accepts, first = Accepts.UNTIL_RESTARTED, [_restart(held)]
     elif now < until:
-        accepts, first = Accepts.UNTIL, [f"That is too long? {_restart(policy)}"]
+        accepts, first = Accepts.UNTIL, [f"That is too long? {_restart(held)}"]
     else:
         accepts, first = Accepts.NO_MORE, []
     return Exposure(
         relying_party=party,
         accepts=accepts,
         until=until,
-        because=_because(caching, policy, late),
+        because=_because(caching, held, late),
         refuses_for=0 if takes_over_at is None else verdict.refused_for,
         refuses="" if takes_over_at is None else _refuses(caching, verdict.refused_for),
         advice=(*first, *verdict.advice),
     )
 
 
-def _restart(policy: Policy) -> str:
+def _restart(held: int) -> str:
     # A restarted client fetches, and may get what an HTTP cache has kept.
-    shared = render_duration(policy.jwks_max_age + policy.clock_skew)
-    return f"Restart it, which empties its cache; behind an HTTP cache, once more {shared} after the key has left the JWKS."
+    return f"Restart it, which empties its cache; behind an HTTP cache, once more {render_duration(held)} after the key has left the JWKS."
 
 
-def _because(caching: Caching, policy: Policy, late: int | None) -> str:
-    shared = policy.jwks_max_age + policy.clock_skew
+def _because(caching: Caching, held: int, late: int | None) -> str:
     fetched = late + caching.cooldown if late is not None and caching.refetches and not caching.per_key else None
     if fetched is not None and (caching.lifetime is None or fetched < caching.lifetime):
         cooldown = f", which it does at most every {render_duration(caching.cooldown)}" if caching.cooldown else ""
         why = f"It fetches the JWKS anew when it sees the key that takes over, which it does not know{cooldown}"
     elif caching.lifetime is not None:
         each = ", each key by itself" if caching.per_key else ""
-        why = (
-            f"It keeps a JWKS for {render_duration(caching.lifetime)}{each}, and HTTP caches before it for up to {render_duration(shared)}"
-        )
+        why = f"It keeps a JWKS for {render_duration(caching.lifetime)}{each}, and HTTP caches before it for up to {render_duration(held)}"
     elif not caching.refetches:
         why = "What it fetched never expires, and it never fetches again by itself"
     elif caching.per_key:

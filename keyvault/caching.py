@@ -117,7 +117,7 @@ def sure_after(caching: Caching, policy: Policy) -> int | None:
     A client that fetches in the background looks only when a token comes in, and judges this one by what it had: without any traffic for
     longer than `lifetime` its first token is refused all the same, if it had never seen the key.
     """
-    shared = policy.jwks_max_age + policy.clock_skew
+    shared = policy.cached
     if caching.lifetime is not None and not caching.per_key:
         return shared + caching.lifetime
     return shared + caching.cooldown if caching.refetches else None
@@ -126,7 +126,7 @@ def sure_after(caching: Caching, policy: Policy) -> int | None:
 def exposed_for(caching: Caching, policy: Policy, *, late: int | None = 0) -> int | None:
     """How long after a key left the JWKS somebody with these rules may still accept its tokens; None: until they are restarted.
 
-    It ends when the cache expires, or when the key that takes over (see `keyvault.due.ready_at`), whose `kid` nobody knows, makes it
+    It ends when the cache expires, or when the key that takes over (see `keyvault.readiness.ready_at`), whose `kid` nobody knows, makes it
     fetch everything anew. Whoever keeps keys one by one keeps the bad one until it expires.
 
     That holds if tokens of the new key come in, and the JWKS can be fetched: all this is what makes a client look again.
@@ -137,7 +137,7 @@ def exposed_for(caching: Caching, policy: Policy, *, late: int | None = 0) -> in
         late: how much later than planned the key that takes over signs, as when the key store was away; None: none takes over, as when
             the key did not sign any more, or not yet.
     """
-    shared = policy.jwks_max_age + policy.clock_skew
+    shared = policy.cached
     bounds = []
     if caching.lifetime is not None:
         bounds.append(shared + caching.lifetime)

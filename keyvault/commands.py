@@ -175,7 +175,7 @@ def _whom_it_breaks(ring: Ring, standby: Key | None, policy: Policy, now: int) -
             "relying party that has "
             "a JWKS in its cache and does not refetch it on an unknown kid refuses the new tokens until its cache "
             "expires, by the rules after "
-            f"{render_duration(policy.jwks_max_age)}."
+            f"{render_duration(max(policy.jwks_max_age, ring.max_ages.cached_until(now, policy) - now - policy.clock_skew))}."
         )
         parties = [party for party in ring.relying_parties if party.caching is None or not party.caching.refetches]
     else:
@@ -188,6 +188,9 @@ def _whom_it_breaks(ring: Ring, standby: Key | None, policy: Policy, now: int) -
             f"{render_duration(since)} and do not "
             "refetch it on an unknown kid refuse the new tokens until their cache expires."
         )
+        lacked_until = ring.max_ages.lacked_until(standby.published_at, policy, standby.kid)
+        if lacked_until > max(now, standby.published_at + policy.cached):
+            told += f" By the policy before, HTTP caches may hold a JWKS without the key until {_time(lacked_until)}."
         parties = [one.relying_party for one in late(ring, policy, standby, now)]
     names = ", ".join(f"{party.name} ({party.contact})" if party.contact else party.name for party in parties)
     return f"{told} Of those that are registered: {names}." if names else told

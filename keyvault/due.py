@@ -11,7 +11,7 @@ from keyvault.algorithms import Algorithm
 from keyvault.jwk import PublicJwk
 from keyvault.key import Key, KeyState
 from keyvault.policy import Policy
-from keyvault.readiness import safe_at
+from keyvault.readiness import ready_from, safe_at
 from keyvault.ring import Ring
 
 
@@ -145,7 +145,7 @@ def soonest(ring: Ring, policy: Policy, now: int) -> int:
     if ring.standby is not None:
         return max(now, safe_at(ring, policy, ring.standby))
     free = now if room(ring, policy, now) > 0 else ring.next_change(now)
-    return (now if free is None else free) + policy.publish_ahead
+    return ready_from(ring, policy, now if free is None else free)
 
 
 def room(ring: Ring, policy: Policy, now: int) -> int:

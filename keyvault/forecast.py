@@ -13,7 +13,7 @@ from enum import StrEnum
 from keyvault.due import activates_at, outdated, room
 from keyvault.durations import DAY
 from keyvault.key import KeyState
-from keyvault.readiness import safe_at
+from keyvault.readiness import ready_from, safe_at
 from keyvault.ring import Ring
 
 
@@ -97,10 +97,10 @@ def _next(ring: Ring, now: int) -> Generator[Coming, None, tuple[int, str | None
     if standby is None:
         free = now if room(ring, policy, now) > 0 else ring.next_change(now) or now
         yield Coming(free, Kind.PREPARE)
-        return max(free + policy.publish_ahead, (active.activated_at or now) + policy.rotation_period), None, False
+        return max(ready_from(ring, policy, free), (active.activated_at or now) + policy.rotation_period), None, False
     if outdated(ring, policy):  # it is replaced, and its successor does not wait for `rotation_period`
         yield Coming(now, Kind.PREPARE)
-        return now + policy.publish_ahead, None, False
+        return ready_from(ring, policy, now), None, False
     planned = activates_at(ring, policy)
     turn = planned if planned is not None else safe_at(ring, policy, standby)
     return max(turn, now), standby.kid, turn < now

@@ -111,6 +111,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         rendered = {name: render_duration(value) if name in _DURATIONS else value for name, value in values.items()}
         return {**rendered, "dual_control": [guard.value for guard in self.dual_control]}
 
+    @property
+    def cached(self) -> int:
+        """For how long HTTP caches may hold a JWKS after it was served (ms): `jwks_max_age`, by clocks that may be off by `clock_skew`."""
+        return self.jwks_max_age + self.clock_skew
+
+    @property
+    def margin(self) -> int:
+        """What `publish_ahead` leaves after that (ms), for what clients keep themselves."""
+        return self.publish_ahead - self.cached
+
     def kept(self, token_lifetime: int) -> int:
         """How long a key stays published after it was deactivated (ms): until the last token that it signed has expired everywhere.
 
@@ -132,10 +142,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             found.append(f"max_published_keys must be between {_FEWEST_PUBLISHED} (active and standby) and {_MOST_PUBLISHED}")
         if found:
             return found
-        cached = self.jwks_max_age + self.clock_skew
-        if self.publish_ahead <= cached:
+        if self.margin <= 0:
             found.append(
-                f"publish_ahead must exceed jwks_max_age plus clock_skew ({render_duration(cached)}), "
+                f"publish_ahead must exceed jwks_max_age plus clock_skew ({render_duration(self.cached)}), "
                 "or a new key signs while relying parties still have the old JWKS"
             )
         if self.rotation_period <= self.publish_ahead:

@@ -32,6 +32,7 @@ from keyvault.events import (
 from keyvault.jwks import Jwks
 from keyvault.key import Key, KeyState
 from keyvault.leftover import Leftover, Tried, changed, lost
+from keyvault.max_ages import MaxAges
 from keyvault.policy import Policy
 from keyvault.relying_party import RelyingParty
 from keyvault.wave import Request
@@ -47,6 +48,7 @@ class Ring:
     Attributes:
         keys: all there ever were, by ordinal: so imported ones come first.
         policy: the last one set, or the default.
+        max_ages: for how long the JWKS could be cached by the policies before.
         changed_at: the time of the last event, epoch milliseconds; 0 before the first.
         takeover_from: after the compromise of an active key, the least ordinal of the keys that were not published before it. Set
             until such a key is active: only its unknown `kid` makes clients that never expire their cache drop the bad key.
@@ -60,6 +62,7 @@ class Ring:
 
     keys: tuple[Key, ...] = ()
     policy: Policy = Policy()  # noqa: RUF009 (a frozen value)
+    max_ages: MaxAges = MaxAges()  # noqa: RUF009 (a frozen value)
     changed_at: int = 0
     takeover_from: int | None = None
     relying_parties: tuple[RelyingParty, ...] = ()
@@ -173,7 +176,8 @@ class Ring:
                 left = (one for one in self.leftovers if (one.ordinal, one.algorithm) != (ordinal, algorithm))
                 return replace(self, leftovers=tuple(left))
             case PolicyChanged():
-                ring = replace(self, policy=event.policy, approvals=self.approvals.policy_changed(event.at))
+                ages = self.max_ages.changed(self.policy, event.policy, event.at, self.keys)
+                ring = replace(self, policy=event.policy, max_ages=ages, approvals=self.approvals.policy_changed(event.at))
                 if event.policy.algorithm is not self.policy.algorithm:
                     alone = self.active is None and self.standby is None
                     ring = replace(ring, tried=changed(self.tried, self.policy.algorithm, self.next_ordinal, alone=alone))
@@ -184,11 +188,8 @@ class Ring:
                 others = [other for other in self.relying_parties if other.id != party.id]
                 return replace(self, relying_parties=tuple(sorted((*others, party), key=lambda one: one.id)))
             case RelyingPartyRemoved(id=name):
-                return replace(
-                    self,
-                    relying_parties=tuple(party for party in self.relying_parties if party.id != name),
-                    fetches=tuple(fetch for fetch in self.fetches if fetch.relying_party != name),
-                )
+                parties = tuple(party for party in self.relying_parties if party.id != name)
+                return replace(self, relying_parties=parties, fetches=tuple(one for one in self.fetches if one.relying_party != name))
             case JwksFetched():
                 return replace(self, fetches=(*self.fetches, event))
             case ApprovalRequested():

@@ -143,7 +143,7 @@ def test_an_emergency_key_takes_over_after_max_age_and_skew() -> None:
     history.carry_out(commands.compromise(history.ring, POLICY, at, jwk(1).kid, reason="leaked"))
     assert kids(history.ring, at) == [2, 3]
     assert next_due(history.ring, POLICY, at) == at + 10 * MINUTE
-    assert ready_at(history.ring.keys[2], POLICY) == at + 10 * MINUTE
+    assert ready_at(history.ring, POLICY, history.ring.keys[2]) == at + 10 * MINUTE
     history.settle(at + 10 * MINUTE)
     assert history.ring.active is not None
     assert history.ring.active.ordinal == 3

@@ -117,7 +117,7 @@ def test_an_emergency_waits_for_nobody() -> None:
     standby = history.ring.standby
     assert standby is not None
     assert standby.emergency
-    assert safe_at(history.ring, POLICY, standby) == ready_at(standby, POLICY) == NOW + SHARED
+    assert safe_at(history.ring, POLICY, standby) == ready_at(history.ring, POLICY, standby) == NOW + SHARED
 
 
 def test_a_fetch_is_known_of_the_standby_only() -> None:

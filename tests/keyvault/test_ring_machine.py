@@ -15,7 +15,7 @@ from keyvault.algorithms import Algorithm
 from keyvault.due import Destroy, due, next_due
 from keyvault.durations import DAY, HOUR, MINUTE, SECOND
 from keyvault.errors import InvalidImport, NotYetDue, TooManyPublishedKeys, UnknownKid, WrongState
-from keyvault.events import KeyActivated, KeyDeactivated, KeyImported, KeyPrepared
+from keyvault.events import KeyActivated, KeyDeactivated, KeyEvent, KeyImported, KeyPrepared
 from keyvault.jwk import PublicJwk
 from keyvault.jwks import Jwks
 from keyvault.key import Key, KeyState
@@ -32,6 +32,7 @@ POLICIES = [
     msgspec.structs.replace(POLICY, algorithm=Algorithm.ES256),
     msgspec.structs.replace(POLICY, max_token_lifetime=24 * HOUR, max_published_keys=3),
     msgspec.structs.replace(POLICY, rotation_period=DAY + 2 * HOUR, max_published_keys=8),
+    msgspec.structs.replace(POLICY, jwks_max_age=DAY, publish_ahead=2 * DAY),
     msgspec.structs.replace(
         POLICY,
         rotation_period=6 * SECOND,
@@ -61,6 +62,7 @@ class RingMachine(RuleBasedStateMachine):
         self.tokens: list[tuple[str, int, int]] = []  # kid, signed at, expires at
         self.foreign: dict[str, int] = {}  # kid, and until when tokens from elsewhere are to verify
         self.snapshots: dict[int, Jwks] = {}
+        self.copies: dict[frozenset[str], int] = {}  # what HTTP caches may hold (`kid`s), and until when
         self.orphaned = False  # the active key was compromised while the store was away
         self.change_policy(POLICY)
         self.settle()
@@ -77,6 +79,7 @@ class RingMachine(RuleBasedStateMachine):
         count = len(before.published(self.now))
         for event in self.history.carry_out(plan, away=self.away):
             assert event.at >= before.changed_at
+            self.check_the_caches(event, before)
             # Those taken earlier in the same millisecond, and those of a future that the clock jumped back from.
             self.snapshots = {moment: jwks for moment, jwks in self.snapshots.items() if moment < event.at}
             if isinstance(event, KeyDeactivated):
@@ -84,7 +87,7 @@ class RingMachine(RuleBasedStateMachine):
                 skewed = event.at + policy.clock_skew
                 self.tokens = [token for token in self.tokens if token[0] != event.kid or token[1] <= skewed]
             if isinstance(event, KeyActivated) and event.forced is None and before.active is not None:
-                assert event.at >= ready_at(self.ring.find(event.kid), policy)
+                assert event.at >= ready_at(self.ring, policy, self.ring.find(event.kid))
             if isinstance(event, KeyActivated):
                 self.check_the_turn(event, before, scheduled=plan.outcome is Outcome.SCHEDULED)
             if isinstance(event, KeyPrepared | KeyImported) and before.active is not None:
@@ -95,6 +98,16 @@ class RingMachine(RuleBasedStateMachine):
             assert self.away
             assert before.standby is None
             self.orphaned = True
+
+    def check_the_caches(self, event: KeyEvent, before: Ring) -> None:
+        """No key signs, unless somebody forces it, while an HTTP cache may hold a JWKS without it. What they hold is counted here."""
+        if isinstance(event, KeyActivated) and event.forced is None and before.active is not None:
+            known = self.ring.find(event.kid).known_since is not None  # elsewhere, as somebody says
+            assert known or all(until <= event.at for kids, until in self.copies.items() if event.kid not in kids)
+        if before.keys:  # some cache fetches at the last moment before the event
+            kids = frozenset(key.kid for key in before.published(event.at))
+            until = event.at + before.policy.jwks_max_age + before.policy.clock_skew
+            self.copies[kids] = max(until, self.copies.get(kids, 0))
 
     def check_the_turn(self, event: KeyActivated, before: Ring, *, scheduled: bool) -> None:
         """What the schedule has activated was due, by the rotation period or by the turn of a wave; and the wave has its answer."""
@@ -218,6 +231,14 @@ class RingMachine(RuleBasedStateMachine):
     def change_policy(self, policy: object) -> None:
         assert isinstance(policy, type(POLICY))
         self.carry_out(commands.change_policy(self.ring, policy, self.now))
+
+    @rule(step=st.sampled_from(STEPS))
+    def somebody_shortens_the_caches_of_a_new_standby(self, step: int) -> None:
+        self.rotate(activate=True)
+        self.settle()
+        self.change_policy(POLICIES[-1])
+        self.now += step
+        self.rotate(activate=False)
 
     @rule()
     def the_store_leaves_or_comes_back(self) -> None:

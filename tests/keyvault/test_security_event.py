@@ -83,7 +83,7 @@ def test_its_claims_are_those_of_rfc_8417() -> None:
             "https://tenantry.dev/security-events/key-prepared": {
                 "kid": kid,
                 "published_at": NOW // 1000,
-                "ready_at": ready_at(ring.standby, ring.policy) // 1000,
+                "ready_at": ready_at(ring, ring.policy, ring.standby) // 1000,
             }
         },
     }
@@ -95,7 +95,7 @@ def test_ready_at_waits_for_the_relying_parties_as_the_rotation_does() -> None:
     ring = history.ring.apply(events.RelyingPartyRegistered(at=NOW, relying_party=party))
     assert ring.standby is not None
     safe = safe_at(ring, ring.policy, ring.standby)
-    assert safe > ready_at(ring.standby, ring.policy)
+    assert safe > ready_at(ring, ring.policy, ring.standby)
     [members] = claims(event(SecurityEventType.KEY_PREPARED, ring.standby.kid), ring, issuer=ISSUER, now=NOW)["events"].values()
     assert members["ready_at"] == safe // 1000
 

@@ -169,7 +169,7 @@ def test_who_has_no_standby_can_rotate_once_one_was_published_for_long_enough() 
     history.settle(turn + KEPT, policy)
     standby = history.ring.standby
     assert standby is not None
-    assert next_due(history.ring, policy, turn + KEPT) == ready_at(standby, policy) == turn + KEPT + 25 * HOUR
+    assert next_due(history.ring, policy, turn + KEPT) == ready_at(history.ring, policy, standby) == turn + KEPT + 25 * HOUR
     assert due(history.ring, policy, turn + KEPT + 25 * HOUR)[0] == Activate(standby.kid)
 
 

@@ -7,9 +7,9 @@ from functools import partial
 from random import Random
 from typing import Literal
 
-from keyvault.blast_radius import BlastRadius, blast_radius
+from keyvault.blast_radius import BlastRadius, Exposure, blast_radius
 from keyvault.caching import LIBRARIES, Caching
-from keyvault.commands import compromise, rotate
+from keyvault.commands import change_policy, compromise, rotate
 from keyvault.durations import DAY, HOUR, MINUTE, SECOND
 from keyvault.events import RelyingPartyRegistered
 from keyvault.plan import Plan
@@ -141,16 +141,38 @@ def worst(caching: Caching, policy: Policy, *, step: int = SECOND, lasts: int, s
     one = Emergency(caching, policy, late=policy.clock_skew, standby=standby, which=which)
     one.world.at(AT - 1, partial(one.cache.renew, AT - 1))
 
-    def start() -> None:
-        one.show()
-        for number in range(caching.burst):
-            one.party.verify(Token(f"unknown {number}", NEVER), one.world.now)
-
-    one.world.at(AT + shared - 2, start)
+    one.world.at(AT + shared - 2, partial(_start, one, caching))
     # Planned once the takeover is, so that of two things at the same time the takeover comes first.
     one.world.at(AT + 1, lambda: one.world.each(range(AT + shared, AT + lasts, step), one.show))
     one.world.run(AT + lasts)
     return one.measured
+
+
+def _start(one: Emergency, caching: Caching) -> None:
+    one.show()
+    for number in range(caching.burst):
+        one.party.verify(Token(f"unknown {number}", NEVER), one.world.now)
+
+
+def policy_changes(party: Registered, before: Policy, policy: Policy, *, at: int) -> tuple[Measured, Exposure, int]:
+    """The policy is changed at that time, just before or after the compromise: what was measured, what is said, and the step of tokens.
+
+    The HTTP cache takes its copy in the last millisecond before either, and the client starts at the last moment at which it is served.
+    """
+    assert party.caching is not None
+    one = Emergency(party.caching, before, late=before.clock_skew)
+    last = min(at, AT)
+    one.world.at(last - 1, partial(one.cache.renew, last - 1))
+    one.world.at(at, partial(one.issuer.command, lambda ring, now: change_policy(ring, policy, now)))
+    ends = last + before.cached
+    one.world.at(ends - 2, partial(_start, one, party.caching))
+    one.world.run(max(at, AT))
+    [told] = one.predicted(party).exposures
+    assert told.until is not None
+    step = (told.until - AT) // 10_000
+    one.world.each(range(ends, told.until + HOUR, step), one.show)
+    one.world.run(told.until + HOUR)
+    return one.measured, told, step
 
 
 def random_phase(caching: Caching, policy: Policy, *, seed: str, step: int, lasts: int) -> Measured:

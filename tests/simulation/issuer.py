@@ -125,6 +125,7 @@ class Tenantry(Issuer):
 
     def _carry_out(self, plan: Plan) -> None:
         self.history.carry_out(plan, away=within(self._store_away, self.world.now))
+        self.max_age = self.history.ring.policy.jwks_max_age
 
 
 class Recipe(Issuer):

@@ -12,7 +12,7 @@ from keyvault.durations import DAY, HOUR, MINUTE, SECOND
 from keyvault.policy import Policy
 from tests.keyvault.made import POLICY, with_policy
 from tests.simulation import emergency
-from tests.simulation.emergency import AT, Emergency, Stolen, random_phase, registered, worst
+from tests.simulation.emergency import AT, Emergency, Stolen, policy_changes, random_phase, registered, worst
 from tests.simulation.year import A_DAY_LONG, PARTIES
 
 SHARED = POLICY.jwks_max_age + POLICY.clock_skew
@@ -36,6 +36,17 @@ def test_in_the_worst_phase_the_exposure_is_what_was_predicted(name: str, policy
     step = max(SECOND, exposed // 10_000)
     measured = worst(PARTIES[name], policy, step=step, lasts=exposed + HOUR)
     assert exposed - step <= measured.exposed <= exposed
+
+
+@pytest.mark.parametrize("after", [-2 * MINUTE, 2 * MINUTE], ids=["before", "after"])
+@pytest.mark.parametrize("name", PARTIES)
+def test_who_shortens_the_caches_just_before_or_after_it_is_told_what_they_hold_already(name: str, after: int) -> None:
+    """What was fetched by the policy of before is kept for as long as that said."""
+    day_long = with_policy(jwks_max_age=DAY, publish_ahead=2 * DAY)
+    measured, told, step = policy_changes(registered(name, PARTIES[name]), day_long, POLICY, at=AT + after)
+    assert told.until is not None
+    assert told.until - AT > 23 * HOUR
+    assert told.until - AT - 2 * step <= measured.exposed <= told.until - AT + step  # the next token is what makes it look
 
 
 def check_random_phase(name: str, policy: Policy, seed: int) -> None:
