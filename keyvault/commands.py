@@ -93,11 +93,11 @@ def activate(ring: Ring, policy: Policy, now: int, kid: str, *, reason: str | No
 def compromise(ring: Ring, policy: Policy, now: int, kid: str, *, reason: str) -> Plan:
     """Take the key out of the JWKS at once, whatever the key store says. Saying it again changes nothing.
 
-    - The active key, with a standby: the standby signs at once; then a key that nobody has cached is published and takes over after
-      `jwks_max_age` plus `clock_skew`, as `due` knows.
+    - The active key, with a standby: the standby signs at once, without the key store, which may hang. What is due then is a key that
+      nobody has cached, which takes over when no cache has a JWKS without it (`keyvault.readiness.ready_at`).
     - The active key, without a standby: a new key is created, published and activated. If the key store is away, signing stops
       (`NoActiveKey`) until the next `due` can do so.
-    - A standby is replaced. A deactivated key just leaves.
+    - A standby leaves, and a new one is due. A deactivated key just leaves.
 
     Raises:
         UnknownKid: the ring has no such key.
@@ -113,11 +113,11 @@ def compromise(ring: Ring, policy: Policy, now: int, kid: str, *, reason: str) -
     actions: list[Action] = [Compromise(kid, why)]
     if key.state is KeyState.ACTIVE and ring.standby is not None:
         actions.append(Activate(ring.standby.kid, forced=f"key {kid} was compromised"))
-        actions.append(Prepare(ring.next_ordinal, policy.algorithm, emergency=True))
     elif key.state is KeyState.ACTIVE:
         actions.append(Prepare(ring.next_ordinal, policy.algorithm, activate=True, forced=f"key {kid} was compromised"))
-    elif key.state is KeyState.PRE_ACTIVATION and room(ring, policy, now) >= 0:
-        actions.append(Prepare(ring.next_ordinal, policy.algorithm, emergency=ring.takeover_from is not None))
+    if key.state is KeyState.ACTIVE and ring.standby is not None and room(ring, policy, now) < 0:
+        # Else `due` has it at once. It would wait for room, after the limit was lowered, and who keeps the bad key would keep it as long.
+        actions.append(Prepare(ring.next_ordinal, policy.algorithm, emergency=True))
     return Plan(at=at, policy=policy, outcome=Outcome.COMPROMISED, actions=tuple(actions), kid=kid, best_effort=True)
 
 

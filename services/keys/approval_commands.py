@@ -68,9 +68,7 @@ class ApprovalCommands:
         if done.outcome is Outcome.UNCHANGED and (known := done.ring.approvals.find(identifier)).closed is ApprovalState.WITHDRAWN:
             # The same command again, which was answered so before.
             raise ApprovalClosed(f"approval {identifier!r} was withdrawn: {known.why}")
-        if done.outcome is Outcome.POLICY_CHANGED:
-            await self._custodian.settle_or_leave(scope)
-        return done
+        return await self._custodian.follow_up(scope, done)
 
     async def withdraw(self, scope: TenantScope, identifier: str, *, reason: str | None, by: Principal, command: str | None) -> Done:
         """Takes back what was asked for, or refuses to approve it: both end it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 from typing import Final
@@ -100,6 +100,13 @@ class Custodian:
         except (KeyStoreError, LogUnavailable) as error:
             _log.warning("settling_postponed", tenant=scope.tenant, error=str(error))
 
+    async def follow_up(self, scope: TenantScope, done: Done) -> Done:
+        """Does what a command has made due, if it is one that leaves something; answers with the ring after that."""
+        if done.outcome not in {Outcome.COMPROMISED, Outcome.POLICY_CHANGED}:
+            return done
+        await self.settle_or_leave(scope)
+        return replace(done, ring=self._rings.of(scope.tenant))
+
     async def rotate(
         self, scope: TenantScope, *, activate: bool, reason: str | None, by: str, command: str | None, check: Check | None = None
     ) -> Done:
@@ -120,8 +127,9 @@ class Custodian:
     async def compromise(
         self, scope: TenantScope, kid: str, *, reason: str, by: str, command: str | None, check: Check | None = None
     ) -> Done:
-        """Takes a key out of the JWKS at once; see `keyvault.commands.compromise`."""
-        return await self._order(scope, orders.CompromiseKey(kid=kid, reason=reason), by, command, f"compromise {kid}", check)
+        """Takes a key out of the JWKS at once, and then does what that makes due; see `keyvault.commands.compromise`."""
+        done = await self._order(scope, orders.CompromiseKey(kid=kid, reason=reason), by, command, f"compromise {kid}", check)
+        return await self.follow_up(scope, done)
 
     async def destroy(self, scope: TenantScope, kid: str, *, by: str, command: str | None) -> Done:
         """Destroys a key in the key store; see `keyvault.commands.destroy`."""
@@ -140,8 +148,7 @@ class Custodian:
     async def change_policy(self, scope: TenantScope, policy: Policy, *, by: str, command: str | None) -> Done:
         """Sets another policy, and does what it makes due; see `keyvault.commands.change_policy`."""
         done = await self._order(scope, orders.ChangePolicy(policy=policy), by, command, f"policy {policy.render()}")
-        await self.settle_or_leave(scope)
-        return done
+        return await self.follow_up(scope, done)
 
     async def sign(self, scope: TenantScope, claims: Sequence[object], issuer: str) -> list[SignedToken]:
         """A JWT for each of these claims, in their order, all signed by the active key, or none; see `keyvault.signing.sign_tokens`."""

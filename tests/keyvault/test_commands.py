@@ -146,10 +146,20 @@ class TestCompromise:
         history = settled()
         plan = commands.compromise(history.ring, POLICY, NOW, jwk(1).kid, reason=WHY)
         events = history.carry_out(plan)
-        assert [type(event).__name__ for event in events] == ["KeyCompromised", "KeyActivated", "KeyPrepared"]
+        assert [type(event).__name__ for event in events] == ["KeyCompromised", "KeyActivated"]
+        assert not plan.creations, "so that it need not wait for the key store"
+        history.settle(NOW)
         assert kids(history.ring, NOW) == [2, 3]
         assert history.ring.find(jwk(2).kid).forced == f"key {jwk(1).kid} was compromised"
         assert history.ring.find(jwk(3).kid).emergency
+
+    def test_where_what_is_due_would_wait_for_room_the_key_that_takes_over_does_not(self) -> None:
+        history, policy = settled(), with_policy(max_published_keys=2)
+        history.settle(turn := NOW + 90 * DAY)
+        assert kids(history.ring, turn) == [2, 3, 1]
+        events = history.carry_out(commands.compromise(history.ring, policy, turn, jwk(2).kid, reason=WHY))
+        assert [type(event).__name__ for event in events] == ["KeyCompromised", "KeyActivated", "KeyPrepared"]
+        assert history.ring.find(jwk(4).kid).emergency
 
     def test_without_a_standby_a_new_key_signs(self) -> None:
         history = without_standby()
@@ -165,14 +175,18 @@ class TestCompromise:
 
     def test_of_a_standby_it_is_replaced(self) -> None:
         history = settled()
-        history.carry_out(commands.compromise(history.ring, POLICY, NOW, jwk(2).kid, reason=WHY))
+        plan = commands.compromise(history.ring, POLICY, NOW, jwk(2).kid, reason=WHY)
+        assert not plan.creations
+        history.carry_out(plan)
+        history.settle(NOW)
         assert kids(history.ring, NOW) == [1, 3]
         assert not history.ring.find(jwk(3).kid).emergency
 
     def test_of_an_emergency_key_it_is_replaced_by_another_one(self) -> None:
         history = settled()
-        history.carry_out(commands.compromise(history.ring, POLICY, NOW, jwk(1).kid, reason=WHY))
-        history.carry_out(commands.compromise(history.ring, POLICY, NOW, jwk(3).kid, reason=WHY))
+        for ordinal in (1, 3):
+            history.carry_out(commands.compromise(history.ring, POLICY, NOW, jwk(ordinal).kid, reason=WHY))
+            history.settle(NOW)
         assert kids(history.ring, NOW) == [2, 4]
         assert history.ring.find(jwk(4).kid).emergency
 
@@ -180,6 +194,7 @@ class TestCompromise:
         history = settled()
         for ordinal in (1, 2, 3, 4):
             history.carry_out(commands.compromise(history.ring, POLICY, NOW, jwk(ordinal).kid, reason=WHY))
+            history.settle(NOW)
         assert kids(history.ring, NOW) == [5, 6]
         assert history.ring.takeover_from == 6
 

@@ -141,6 +141,7 @@ def test_an_emergency_key_takes_over_after_max_age_and_skew() -> None:
     history = settled()
     at = NOW + DAY
     history.carry_out(commands.compromise(history.ring, POLICY, at, jwk(1).kid, reason="leaked"))
+    history.settle(at)
     assert kids(history.ring, at) == [2, 3]
     assert next_due(history.ring, POLICY, at) == at + 10 * MINUTE
     assert ready_at(history.ring, POLICY, history.ring.keys[2]) == at + 10 * MINUTE

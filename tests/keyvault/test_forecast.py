@@ -87,6 +87,7 @@ def test_what_should_have_been_done_is_overdue_and_comes_now() -> None:
 def test_after_a_compromise_the_key_that_takes_over_comes_soon() -> None:
     history = ring_of(POLICY)
     history.carry_out(commands.compromise(history.ring, POLICY, NOW, jwk(1).kid, reason="leaked"))
+    history.settle(NOW)
     real = waited_for(History(history.ring), NOW, NOW + DAY)
     turn = next(at for at, kind in real if kind is Kind.ACTIVATE)
     assert turn == NOW + 10 * MINUTE

@@ -55,6 +55,7 @@ def test_changed_and_changed_back_the_other_may_be_left() -> None:
     for policy in (ELLIPTIC, POLICY):
         history.carry_out(commands.change_policy(history.ring, policy, at))
     history.carry_out(commands.compromise(history.ring, POLICY, at, jwk(2).kid, reason="a test"))
+    history.settle(at)
     assert history.ring.leftovers == (Leftover(3, Algorithm.ES256, at),)
     assert history.ring.tried == ()
 

@@ -206,6 +206,7 @@ def test_the_key_that_takes_over_waits_for_caches_of_the_policy_before(after: in
         assert shop.until == ends, "before the report, too"
         assert "behind an HTTP cache, once more PT24H3M" in shop.advice[0]
     history.carry_out(commands.compromise(history.ring, history.ring.policy, at, bad.kid, reason=WHY))
+    history.settle(at, history.ring.policy)
     if after > 0:
         change(history, POLICY, at + after)
     assert ready_at(history.ring, POLICY, standby(history)) == activates_at(history.ring, POLICY) == ends

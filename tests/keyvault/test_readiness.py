@@ -114,6 +114,7 @@ def test_a_key_that_nobody_could_fetch_yet_breaks_those_that_do_not_fetch_by_the
 def test_an_emergency_waits_for_nobody() -> None:
     history = with_parties(party(cached_for=2 * DAY))
     history.carry_out(commands.compromise(history.ring, POLICY, NOW, jwk(1).kid, reason="leaked"))
+    history.settle(NOW)
     standby = history.ring.standby
     assert standby is not None
     assert standby.emergency

@@ -13,6 +13,8 @@ from joserfc import jwt as jose
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from keyvault.jwk import PublicJwk
+from keyvault.key_store import KeyName
 from keyvault.policy import Policy
 from streams.scope import TenantScope
 from tests.engines import embedded
@@ -310,3 +312,20 @@ async def test_the_schedule_rotates_by_itself(here: Site) -> None:
     async with asyncio.timeout(30):
         await changed.wait()
     assert await verifies(here, await sign(here, sub="u"))
+
+
+async def test_a_bad_key_is_out_before_the_key_store_is_asked_for_another(acme: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that one that hangs keeps it in the JWKS for no moment; and what it answers is told with the answer."""
+    active, standby = await kids(acme)
+    create, published = acme.platform.store.create, []
+
+    async def look(name: KeyName) -> PublicJwk:
+        published.append([key.kid for key in acme.platform.rings.of("acme").published(acme.platform.now())])
+        return await create(name)
+
+    monkeypatch.setattr(acme.platform.store, "create", look)
+    status, answer = await post(acme, f"{active}/compromise", {"reason": "leaked"})
+    assert (status, answer["active"]) == (200, standby)
+    assert published == [[standby]]
+    takes_over = (await ring(acme))[next(kid for kid in await kids(acme) if kid != standby)]
+    assert answer["blast_radius"]["takes_over_at"] == takes_over["ready_at"]
