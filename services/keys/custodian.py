@@ -101,8 +101,8 @@ class Custodian:
             _log.warning("settling_postponed", tenant=scope.tenant, error=str(error))
 
     async def follow_up(self, scope: TenantScope, done: Done) -> Done:
-        """Does what a command has made due, if it is one that leaves something; answers with the ring after that."""
-        if done.outcome not in {Outcome.COMPROMISED, Outcome.POLICY_CHANGED}:
+        """Does what a command has made due, if it is one that leaves something, or was given again; answers with the ring after that."""
+        if done.outcome not in {Outcome.COMPROMISED, Outcome.POLICY_CHANGED, Outcome.UNCHANGED}:
             return done
         await self.settle_or_leave(scope)
         return replace(done, ring=self._rings.of(scope.tenant))

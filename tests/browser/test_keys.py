@@ -48,7 +48,7 @@ def test_a_key_is_let_sign_after_saying_whom_that_breaks(console: Console) -> No
     assert console.api("PUT", f"/v1/tenants/{tenant}/relying-parties/old", json=party).status_code == 201
     standby = state(console, tenant, "pre-activation")
     console.page.get_by_role("link", name="Let it sign now").click()
-    expect(console.page.get_by_text("these may not have it: <b>Old</b> shop (old@example.com).")).to_be_visible()
+    expect(console.page.get_by_text("these may refuse its tokens: <b>Old</b> shop (old@example.com).")).to_be_visible()
     console.check()
     console.page.get_by_label("Why it can't wait").fill("an audit")
     console.page.get_by_role("button", name="Let it sign now, before it is safe").click()

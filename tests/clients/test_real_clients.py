@@ -19,6 +19,7 @@ from tests.clients import programs
 from tests.clients.journey import AUDIENCE, Journey
 from tests.clients.party import party
 from tests.clients.programs import Program
+from tests.policies import set_before
 from tests.processes import Service, service
 from tests.servers.fixtures import made
 
@@ -47,6 +48,7 @@ BRISK: Final = {
 
 async def travel(data: Path, policy: dict[str, Any], make: Callable[[Policy], Sequence[Program]]) -> None:
     """A tenant for each algorithm, both at once, each with parties of its own."""
+    await set_before(data, {algorithm.lower(): policy for algorithm in ALGORITHMS})
     async with service(data) as here, asyncio.TaskGroup() as group:
         for algorithm in ALGORITHMS:
             group.create_task(journey(here, algorithm.lower(), {**policy, "algorithm": algorithm}, make))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon import PATIENCE
+from tests.policies import set_before
 from tests.processes import Service, argv, environment, service, spawned
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -19,10 +20,10 @@ SOON = {"publish_ahead": "PT2S", "clock_skew": "PT0S", "jwks_max_age": "PT1S"}
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Service]:
+    await set_before(tmp_path / "data", {"acme": SOON, "globex": SOON})
     async with service(tmp_path / "data") as running:
         for tenant in ("acme", "globex"):
             await running.create(tenant)
-            assert (await running.ask("PUT", f"/v1/tenants/{tenant}/keys/policy", json=SOON)).status_code == 200
         yield running
 
 

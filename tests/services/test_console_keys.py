@@ -134,7 +134,7 @@ async def test_a_key_that_is_too_early_signs_only_with_a_reason(here: Site) -> N
     team = await browser(here, "acme", "keys:read", "keys:rotate")
     standby = (await ring(here))["pre-activation"]["kid"]
     page = await team.open(activation(standby))
-    assert "these may not have it: Old (old@example.com)." in page
+    assert "these may refuse its tokens: Old (old@example.com)." in page
     form = {"csrf": team.hidden("csrf"), "expects": team.hidden("expects")}
     refused = await team.press(activation(standby), **form, reason="  ")
     assert (refused.status_code, "takes a reason" in refused.text) == (400, True)

@@ -53,7 +53,7 @@ async def test_a_key_signs_only_with_the_consequences_that_were_shown(here: Site
     overtake(lambda: here.operator.put("/v1/tenants/acme/relying-parties/late", json=party))
     answer = await team.press(path, **form)
     assert (answer.status_code, "nothing was done" in answer.text) == (409, True)
-    assert "these may not have it: Late" in answer.text
+    assert "these may refuse its tokens: Late" in answer.text
     assert await ring(here) == before
 
 

@@ -18,11 +18,13 @@ from keyvault.key_store import KeyName
 from services.engines import open_store
 from services.settings import Settings
 from streams.scope import TenantScope
+from tests import engines
 from tests.daemon import PATIENCE
 from tests.faults.chance import chance
 from tests.faults.real.sending import REALMS
 from tests.faults.real.system import System, system
 from tests.faults.real.watching import watched
+from tests.policies import set_before
 from tests.servers.fixtures import made
 from tests.servers.openbao import OpenBao
 
@@ -104,32 +106,31 @@ async def rotated(here: System, tenant: str, instead_of: str) -> None:
 async def test_a_sealed_key_store_is_said_and_what_was_due_is_done_afterwards(
     tmp_path: Path, kafka: Any, opensearch: Any, own: OpenBao, rounds: int, seconds: int
 ) -> None:
-    async with system(tmp_path, kafka, opensearch, own, dice=chance()) as (here, _):
-        for tenant, policy in ((ROTATES, OFTEN), (BY_HAND, {"algorithm": "ES256", "max_published_keys": 20})):
-            assert (await here.api.ask("PUT", f"/v1/tenants/{tenant}/keys/policy", json=policy)).status_code == 200
-        async with watched(here.api):
-            signer = Signer(here)
-            signing = asyncio.create_task(signer.run())
-            try:
-                for number in range(rounds):
-                    await signer.told(200)
-                    await asyncio.to_thread(own.seal)
-                    await signer.told(503)
-                    await commands_while_sealed(here, number)
-                    before = await active(here, ROTATES)
-                    await asyncio.sleep(seconds)  # how long it is sealed: at least one rotation becomes due
-                    await asyncio.to_thread(own.unseal)
-                    await signer.told(200)
-                    await rotated(here, ROTATES, before)
-                    assert (await here.api.post(f"/v1/tenants/{BY_HAND}/keys/rotate", {"activate": True, "reason": "a test"})).is_success
-            finally:
-                signing.cancel()
-                await asyncio.gather(signing, return_exceptions=True)
-            assert signer.wrong == []
-            print(dict(signer.statuses), f"slowest {signer.slowest:.2f} s")
-            assert signer.slowest < _BOUND_SECONDS
-            assert (await here.api.ask("PUT", f"/v1/tenants/{ROTATES}/keys/policy", json={"algorithm": "ES256"})).is_success
-            await check(here, own)
+    policies = {ROTATES: OFTEN, BY_HAND: {"algorithm": "ES256", "max_published_keys": 20}}
+    await set_before(tmp_path, policies, process=False, **engines.on_servers(tmp_path, kafka, opensearch, own))
+    async with system(tmp_path, kafka, opensearch, own, dice=chance()) as (here, _), watched(here.api):
+        signer = Signer(here)
+        signing = asyncio.create_task(signer.run())
+        try:
+            for number in range(rounds):
+                await signer.told(200)
+                await asyncio.to_thread(own.seal)
+                await signer.told(503)
+                await commands_while_sealed(here, number)
+                before = await active(here, ROTATES)
+                await asyncio.sleep(seconds)  # how long it is sealed: at least one rotation becomes due
+                await asyncio.to_thread(own.unseal)
+                await signer.told(200)
+                await rotated(here, ROTATES, before)
+                assert (await here.api.post(f"/v1/tenants/{BY_HAND}/keys/rotate", {"activate": True, "reason": "a test"})).is_success
+        finally:
+            signing.cancel()
+            await asyncio.gather(signing, return_exceptions=True)
+        assert signer.wrong == []
+        print(dict(signer.statuses), f"slowest {signer.slowest:.2f} s")
+        assert signer.slowest < _BOUND_SECONDS
+        assert (await here.api.ask("PUT", f"/v1/tenants/{ROTATES}/keys/policy", json={"algorithm": "ES256"})).is_success
+        await check(here, own)
 
 
 async def commands_while_sealed(here: System, number: int) -> None:
