@@ -109,7 +109,7 @@ def used_by(here: Service) -> int:
 
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
-@pytest.mark.parametrize("count", [60_000, pytest.param(1_000_000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("count", [100_000, pytest.param(1_000_000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
 async def test_a_long_export_is_what_a_search_finds_and_takes_no_more_memory(tmp_path: Path, count: int) -> None:
     async with service(tmp_path / "data") as here:
         await here.create("acme", keycloak("globex"))
