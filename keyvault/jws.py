@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -19,8 +20,12 @@ _MAX_SECONDS = 1 << 53  # beyond it, JSON numbers are not exact (RFC 8259 sectio
 
 def signing_input(algorithm: Algorithm, kid: str, payload: bytes, *, typ: str = "JWT") -> bytes:
     """What is signed (RFC 7515 section 5.1): the header `alg`, `kid`, `typ` and the payload, JSON as UTF-8."""
-    header = msgspec.json.encode({"alg": algorithm, "kid": kid, "typ": typ})
-    return f"{base64url.encode(header)}.{base64url.encode(payload)}".encode("ascii")
+    return f"{_header(algorithm, kid, typ)}.{base64url.encode(payload)}".encode("ascii")
+
+
+@lru_cache(maxsize=4096)  # a key signs many tokens
+def _header(algorithm: Algorithm, kid: str, typ: str) -> str:
+    return base64url.encode(msgspec.json.encode({"alg": algorithm, "kid": kid, "typ": typ}))
 
 
 def compact(signed: bytes, signature: bytes) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from services.api.head_with_body import HeadWithBody
 from services.api.published import PublishedFirst
 
 _JWKS: Final = re.compile(rb"/t/([a-z0-9-]{1,63})/(?:\.well-known/)?jwks\.json")
@@ -35,7 +36,10 @@ class PublishedProtocol(HttpToolsProtocol):
         """Called by the parser."""
         if (answer := self._answer()) is None:
             self._unset_keepalive_if_required()  # armed by an answer to the request before, if both came in one packet
+            before = self.cycle
             super().on_headers_complete()
+            if self.cycle is not before and self.parser.get_method() != b"HEAD":  # whose answers have no body to wait for
+                self.cycle.transport = HeadWithBody(self.transport)
             return
         self.cycle = cast("RequestResponseCycle", _ANSWERED)
         self.transport.write(answer)

@@ -35,14 +35,16 @@ class SigningFirst:
         if scope["type"] != "http" or scope["method"] != "POST" or (match := _PATH.fullmatch(scope["path"])) is None:
             await self._application(scope, receive, send)
             return
-        if self._entered(scope, match["tenant"]) is None:
+        if (token := _token(scope)) is None:
             await self._application(scope, receive, send)
             return
         received = [message := await receive()]
-        while message.get("more_body"):
-            received.append(message := await receive())
-        entered = self._entered(scope, match["tenant"])  # again: the body may have taken its time, and the token may be revoked by now
-        if entered is None:
+        if message.get("more_body") and self._entered(token, match["tenant"]) is not None:
+            while message.get("more_body"):
+                received.append(message := await receive())
+        # Only now, or again: the body may have taken its time, and the token may be revoked by now.
+        entered = self._entered(token, match["tenant"])
+        if entered is None or message.get("more_body"):
             await self._application(scope, _again(received, receive), send)
             return
         try:
@@ -56,27 +58,32 @@ class SigningFirst:
             response = problems.answer(error, scope["method"], scope["path"])
         await response(scope, receive, send)
 
-    def _entered(self, scope: AsgiScope, tenant: str) -> TenantScope | None:
-        """The right to sign for the tenant, if the request has it and is none of the odd ones."""
-        headers = dict(scope["headers"])
-        kind, length = headers.get(b"content-type", b""), headers.get(b"content-length", b"")
-        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-        if (
-            scope["query_string"]
-            or len(headers) != len(scope["headers"])  # one is there twice
-            or kind != b"application/json"
-            or not length.isdigit()
-            or int(length) > MAX_BODY
-            or scheme.lower() != b"bearer"
-            or not token.isascii()
-        ):
-            return None
+    def _entered(self, token: str, tenant: str) -> TenantScope | None:
+        """The right to sign for the tenant, if the token gives it."""
         running = self._platform
         try:
-            principal = running.tokens.principal(token.decode("ascii"), running.now())
+            principal = running.tokens.principal(token, running.now())
             return principal.enter(tenant, Scope.TOKENS_SIGN, running.tenants.exists)
         except Refused:
             return None
+
+
+def _token(scope: AsgiScope) -> str | None:
+    """The token that the request has with it, if it is none of the odd ones."""
+    headers = dict(scope["headers"])
+    kind, length = headers.get(b"content-type", b""), headers.get(b"content-length", b"")
+    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+    if (
+        scope["query_string"]
+        or len(headers) != len(scope["headers"])  # one is there twice
+        or kind != b"application/json"
+        or not length.isdigit()
+        or int(length) > MAX_BODY
+        or scheme.lower() != b"bearer"
+        or not token.isascii()
+    ):
+        return None
+    return str(token, "ascii")
 
 
 def _again(received: list[Message], receive: Receive) -> Receive:

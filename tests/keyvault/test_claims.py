@@ -109,3 +109,16 @@ def test_whatever_comes_is_bounded_or_refused(claims: dict[str, Any]) -> None:
     assert completed["iss"] == ISSUER
     assert SECONDS - 5 <= completed["iat"] <= SECONDS < completed["exp"] <= SECONDS + 600
     assert completed["jti"]
+    assert all(completed[name] == claims[name] for name in {"sub", "aud", "x"} & claims.keys())
+
+
+@pytest.mark.parametrize("more", [{}, {"huge": 10**30}], ids=["plain", "with a number of more than 64 bits"])
+def test_the_longest_claims_are_just_as_long_however_they_are_written(more: dict[str, Any]) -> None:
+    def text(size: int) -> bytes:
+        return rules.complete({**more, "x": "x" * size}, issuer=ISSUER, policy=POLICY, now=NOW, jti="made-up")[0]
+
+    most = rules.MAX_BYTES - len(text(0))
+    assert len(text(most)) == rules.MAX_BYTES
+    with pytest.raises(InvalidClaims, match="16384 bytes"):
+        text(most + 1)
+    assert json.loads(text(0)).items() >= more.items()
