@@ -13,7 +13,7 @@ _OWN: Final = {
     "pipeline": ("tenants", "workers", "skew", "pooled"),
     "delay": ("tenants", "workers"),
     "start": ("tenants",),
-    "sign": ("batch",),
+    "sign": ("batch", "nodes"),
 }
 """The options that only some benchmarks have."""
 
@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="pipeline, delay: how many worker processes")
     parser.add_argument("--skew", type=float, help="pipeline: 0 for tenants of equal size; 1 gives the tenant of rank r a share of 1/r")
     parser.add_argument("--batch", type=int, help="sign: how many tokens a batch has, 100 at most")
+    parser.add_argument("--nodes", type=int, help="sign: how many nodes of the service share the clients")
     parser.add_argument("--pooled", action="store_true", default=None, help="pipeline: all tenants but fifty share indexes")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each")
     given = parser.parse_args()

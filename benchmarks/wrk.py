@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,21 +29,34 @@ def need(**programs: str) -> None:
         raise MissingPeerError(f"{' and '.join(missing)} needed: `apt-get install {packages}`, or what your system calls them")
 
 
-def post(script: Path, body: object, headers: Mapping[str, str]) -> Path:
-    """Writes a script that makes wrk post the body as JSON. The headers have tokens, and what a command is given everybody can see."""
+_TURNS: Final = """
+local ports, turn = {{{ports}}}, 0
+function setup(thread)
+  turn = turn % #ports + 1
+  thread.addr = wrk.lookup("127.0.0.1", ports[turn])[1]
+end
+"""
+"""Each thread of wrk asks the next of the ports on this machine."""
+
+
+def post(script: Path, body: object, headers: Mapping[str, str], ports: Sequence[int] = ()) -> Path:
+    """Writes a script that makes wrk post the body as JSON, to these ports in turn if there are any.
+
+    The headers have tokens, and what a command is given everybody can see.
+    """
     lines = [
         'wrk.method = "POST"',
         f"wrk.body = {_lua(json.dumps(body))}",
         *(f"wrk.headers[{_lua(name)}] = {_lua(value)}" for name, value in {**headers, "Content-Type": "application/json"}.items()),
     ]
     script.touch(mode=0o600)
-    script.write_text("\n".join(lines) + "\n")
+    script.write_text("\n".join(lines) + "\n" + (_TURNS.format(ports=", ".join(f'"{port}"' for port in ports)) if ports else ""))
     return script
 
 
-def rate(url: str, script: Path | None = None, *, seconds: int = SECONDS) -> float:
-    """Requests a second, of as many connections as `CONNECTIONS` from one thread, all of which must be answered as asked."""
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *(("-s", str(script)) if script is not None else ()), url]
+def rate(url: str, script: Path | None = None, *, seconds: int = SECONDS, threads: int = 1) -> float:
+    """Requests a second, of as many connections as `CONNECTIONS` from so many threads, all of which must be answered as asked."""
+    command = ["wrk", f"-t{threads}", f"-c{CONNECTIONS}", f"-d{seconds}s", *(("-s", str(script)) if script is not None else ()), url]
     return parse(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 

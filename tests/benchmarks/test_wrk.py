@@ -67,3 +67,23 @@ async def test_wrk_posts_what_the_script_says_and_only_its_owner_reads_it(tmp_pa
     [(line, authorization, kind, text)] = seen
     assert (line, authorization, kind) == ("POST /sign HTTP/1.1", "Bearer secret", "application/json")
     assert json.loads(text) == body
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+@pytest.mark.allow_hosts(["127.0.0.1"])
+async def test_its_threads_ask_the_ports_in_turn(tmp_path: Path) -> None:
+    asked: set[int] = set()
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        try:
+            while await reader.readuntil(b"\r\n\r\n{}"):
+                asked.add(writer.get_extra_info("sockname")[1])
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as one, await asyncio.start_server(serve, "127.0.0.1", 0) as other:
+        ports = [server.sockets[0].getsockname()[1] for server in (one, other)]
+        script = wrk.post(tmp_path / "post.lua", {}, {}, ports)
+        assert await asyncio.to_thread(wrk.rate, f"http://127.0.0.1:{ports[0]}/", script, seconds=1, threads=2) > 0
+    assert asked == set(ports)
