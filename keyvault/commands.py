@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from keyvault.due import Action, Activate, Compromise, Destroy, Discard, Prepare, due, freed, room
@@ -11,6 +12,7 @@ from keyvault.key import Key, KeyState
 from keyvault.plan import Outcome, Plan
 from keyvault.policy import Policy
 from keyvault.readiness import late, safe_at
+from keyvault.relying_party import RelyingParty
 from keyvault.ring import Ring
 
 _MAX_REASON = 1000
@@ -177,7 +179,7 @@ def _whom_it_breaks(ring: Ring, standby: Key | None, policy: Policy, now: int) -
             "expires, by the rules after "
             f"{render_duration(max(policy.jwks_max_age, ring.max_ages.cached_until(now, policy) - now - policy.clock_skew))}."
         )
-        parties = [party for party in ring.relying_parties if party.caching is None or not party.caching.refetches]
+        parties = list(ring.relying_parties)
     else:
         since = max(0, now - standby.published_at)
         told = (
@@ -192,8 +194,15 @@ def _whom_it_breaks(ring: Ring, standby: Key | None, policy: Policy, now: int) -
         if lacked_until > max(now, standby.published_at + policy.cached):
             told += f" By the policy before, HTTP caches may hold a JWKS without the key until {_time(lacked_until)}."
         parties = [one.relying_party for one in late(ring, policy, standby, now)]
-    names = ", ".join(f"{party.name} ({party.contact})" if party.contact else party.name for party in parties)
-    return f"{told} Of those that are registered: {names}." if names else told
+    if refusing := _named(party for party in parties if not party.refetches):
+        told += f" Of those that are registered: {refusing}."
+    if fetching := _named(party for party in parties if party.refetches):
+        told += f" These fetch it when a token names it, unless a cache before them keeps the JWKS without it: {fetching}."
+    return told
+
+
+def _named(parties: Iterable[RelyingParty]) -> str:
+    return ", ".join(f"{party.name} ({party.contact})" if party.contact else party.name for party in parties)
 
 
 def _reason(what: str, reason: str | None) -> str:

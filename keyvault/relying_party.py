@@ -39,3 +39,8 @@ class RelyingParty(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         if known is None:
             return Caching(lifetime=self.cached_for, refetches=False)
         return replace(known.caching, lifetime=self.cached_for)
+
+    @property
+    def refetches(self) -> bool:
+        """Whether it is known to fetch the JWKS again when a token names a key that it does not have; who says nothing may not."""
+        return self.caching is not None and self.caching.refetches

@@ -98,11 +98,9 @@ def _whom_it_breaks(ring: Ring, key: Key, now: int) -> Iterator[str]:
     if not ring.relying_parties:
         yield "No relying party is registered, so nobody can tell who that is."
     elif behind:
-        fetch = [party for party in behind if party.caching is not None and party.caching.refetches]
-        refuse = [party for party in behind if party not in fetch]
-        if refuse:
+        if refuse := [party for party in behind if not party.refetches]:
             yield f"Of those that are registered, these may refuse its tokens: {_named(refuse)}."
-        if fetch:
+        if fetch := [party for party in behind if party.refetches]:
             yield f"These fetch it when a token names it, unless a cache before them keeps the JWKS without it: {_named(fetch)}."
     else:
         yield "All that are registered surely have it."

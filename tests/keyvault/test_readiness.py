@@ -108,7 +108,8 @@ def test_a_key_that_nobody_could_fetch_yet_breaks_those_that_do_not_fetch_by_the
     history.carry_out(commands.compromise(history.ring, POLICY, NOW, jwk(2).kid, reason="leaked"), away=True)
     plan = commands.rotate(history.ring, POLICY, NOW, activate=True, reason="now")
     assert plan.warning is not None
-    assert plan.warning.endswith("Of those that are registered: Shop (shop@example.com).")
+    assert " Of those that are registered: Shop (shop@example.com). These fetch it " in plan.warning
+    assert plan.warning.endswith("keeps the JWKS without it: Mail (mail@example.com).")
 
 
 def test_an_emergency_waits_for_nobody() -> None:
