@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from streams.errors import IndexMissing, IndexUnavailable
+from streams.grouped import Grouped
 from streams.index_opensearch.client import Body, Client, Refused
-from streams.index_opensearch.grouped import Grouped
 from streams.index_opensearch.names import Names, generation_of
 from streams.index_opensearch.schema import OWNER, creation
 from streams.index_opensearch.tenants import Tenants

@@ -17,8 +17,8 @@ from typing import Final
 import msgspec
 
 from streams.errors import IndexMissing
+from streams.grouped import Grouped
 from streams.index_opensearch.client import Client, Refused
-from streams.index_opensearch.grouped import Grouped
 from streams.index_opensearch.names import Names, usable
 
 _MOST: Final = 100_000

@@ -17,6 +17,9 @@ from streams.log_kafka.troubles import WRITE_SECONDS
 _MOST_BYTES: Final = 8 << 20
 """Of outputs in one transaction, unless those of a single batch are more: a slow broker must take it in time."""
 
+_TOGETHER_SECONDS: Final = 0.01
+"""Within which the batches of one time are worked on, one after another."""
+
 
 @dataclass(eq=False, slots=True)
 class Advance:
@@ -52,8 +55,10 @@ class Advances:
     Whoever does not wait any longer breaks nothing off: the others need the transaction, and asking again for the same batch waits for it.
     """
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, *, paced: bool = False) -> None:
+        """`paced`: batches come at the same times, so that the first one to be advanced waits a little for the others."""
         self._write = write
+        self._seconds = _TOGETHER_SECONDS if paced else 0.0
         self._waiting: deque[Advance] = deque()
         self._under_way: Sequence[Advance] = ()
         self._working: asyncio.Task[None] | None = None
@@ -78,6 +83,8 @@ class Advances:
         self._waiting.clear()
 
     async def _work(self) -> None:
+        if self._seconds:
+            await asyncio.sleep(self._seconds)
         while self._waiting and not self._ended:
             self._under_way = self._next()
             try:

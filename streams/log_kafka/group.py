@@ -62,7 +62,7 @@ class GroupSubscription(KafkaSubscription):
         self._pace = pace
         self._addressed = addressed
         self._member = Member(connection, broker, names, group, stream)
-        self._advances = Advances(self._write)
+        self._advances = Advances(self._write, paced=pace > 0)
         self._tenures: dict[int, Tenure] = {}
         self._assigned = asyncio.Event()
         self._rebalances = 0

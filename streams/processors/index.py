@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import ClassVar, Final
 
@@ -12,14 +12,14 @@ import structlog
 from streams.dead_letters import Reason
 from streams.errors import IndexMissing, IndexUnavailable, SegmentError
 from streams.event_log import TENANT_LOG, Batch, EventLog, NewRecord, Record
-from streams.metrics import DEAD_LETTERS_TOTAL, EVENTS_INDEXED, INDEX_WRITE_SECONDS
 from streams.position import last_before
 from streams.processors.backlog import Backlogs
 from streams.processors.bursts import take_bursts
+from streams.processors.index_writer import IndexWriter
 from streams.processors.processor import Processor
 from streams.raw_event import RawEvent, dead_letter
 from streams.scope import TenantScope
-from streams.search_index import Entry, SearchIndex, Written
+from streams.search_index import Entry, SearchIndex
 from streams.segment import entries
 
 _log = structlog.get_logger(__name__)
@@ -42,7 +42,7 @@ class IndexProcessor(Processor):
     stream: ClassVar[str] = TENANT_LOG
     batch_bytes: ClassVar[int] = 12 << 20
     pace: ClassVar[float] = 0.2
-    at_once: ClassVar[int] = 3
+    at_once: ClassVar[int] = 16
 
     def __init__(
         self,
@@ -57,6 +57,7 @@ class IndexProcessor(Processor):
         self._log = log
         self._index = index
         self._backlogs = backlogs
+        self._writer = IndexWriter(index, pooled)
         self._exists, self._pooled = exists, pooled
         self._prepared: set[str] = set()
         self._preparing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -84,7 +85,7 @@ class IndexProcessor(Processor):
                 await asyncio.sleep(0)
         behind = take_bursts(tenants)
         behind |= await self._missing(tenants, batch.start)
-        written, refused = await self._write(tenants, batch.records[0].time)
+        written, refused = await self._writer.write(tenants, batch.records[0].time, together=True)
         letters += refused
         behind |= {scope: one.trouble for scope, one in written.items() if one.deferred}
         if behind:
@@ -151,7 +152,7 @@ class IndexProcessor(Processor):
         """
         left: Sequence[Entry] = [entry for record in records for entry in _readable(record)]
         while left:
-            results, letters = await self._write({scope: left}, records[0].time)
+            results, letters = await self._writer.write({scope: left}, records[0].time)
             if letters:
                 await self._log.append(letters)
             deferred = results[scope].deferred
@@ -214,28 +215,6 @@ class IndexProcessor(Processor):
     async def _make(self, scope: TenantScope) -> None:
         await self._index.prepare(scope, pooled=self._pooled(scope.tenant))
         await self.gone(scope)
-
-    async def _write(
-        self, tenants: Mapping[TenantScope, Sequence[Entry]], arrived: int
-    ) -> tuple[Mapping[TenantScope, Written], list[NewRecord]]:
-        """Writes the entries: what became of them, and dead letters for those that never can be written."""
-        if not tenants:
-            return {}, []
-        with INDEX_WRITE_SECONDS.time():
-            results = await self._index.write(tenants)
-        letters: list[NewRecord] = []
-        counts: Counter[tuple[str, str]] = Counter()
-        for scope, written in results.items():
-            isolation = "pooled" if self._pooled(scope.tenant) else "separate"
-            counts.update({("indexed", isolation): written.indexed, ("duplicate", isolation): written.duplicates})
-            for rejected in written.rejected:
-                _log.warning("event_rejected", tenant=scope.tenant, position=rejected.entry.position, reason=rejected.reason)
-                raw = RawEvent(rejected.entry.document, rejected.entry.event_id, arrived, tenant=scope.tenant)
-                letters.append(dead_letter(raw, Reason.INDEX_REJECTED, rejected.reason))
-        DEAD_LETTERS_TOTAL.labels(Reason.INDEX_REJECTED).inc(len(letters))
-        for labels, count in counts.items():  # not for each tenant: finding its counter costs as much as an event
-            EVENTS_INDEXED.labels(*labels).inc(count)
-        return results, letters
 
 
 def _readable(record: Record) -> Sequence[Entry]:

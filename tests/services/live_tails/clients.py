@@ -72,7 +72,7 @@ class BreakingTail:
 
     def _take(self, frame: bytes) -> None:
         fields = dict(line.split(b": ", 1) for line in frame.split(b"\n"))
-        if fields.get(b"event") == b"problem":  # told, and waited for
+        if fields.get(b"event") in {b"problem", b"recovered"}:  # told, and waited for
             return
         if b"data" in fields:
             self.seen.append(json.loads(fields[b"data"])["event.id"])

@@ -205,3 +205,23 @@ async def test_a_note_that_is_no_members_fences_nobody(
         await subscription.advance(batch, [segment("a")])
     assert ours not in fenced
     assert subscription._member.identity in fenced
+
+
+async def test_with_a_pace_the_first_waits_a_little_for_the_others(log: KafkaEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    subscription = log.follow(IDP_EVENTS, "router", pace=0.05)
+    assert isinstance(subscription, GroupSubscription)
+    one, other = await batches(log, subscription)
+    transactions: list[int] = []
+    transact = Producer.transact
+
+    async def watched(self: Producer, records: Sequence[Any], *cursors: Any) -> Any:
+        transactions.append(len(records))
+        return await transact(self, records, *cursors)
+
+    monkeypatch.setattr(Producer, "transact", watched)
+    first = asyncio.create_task(subscription.advance(one, [segment("1")]))
+    for _ in range(20):
+        await asyncio.sleep(0)  # as batches are worked on one after another
+    await asyncio.gather(first, subscription.advance(other, [segment("2")]))
+    assert transactions == [2]
+    assert sorted(await values(log)) == [b"1", b"2"]

@@ -16,11 +16,13 @@ class Grouped(Generic[A, B]):
     Args:
         answer: answers a group, in its order; what it raises is raised to all who asked.
         most: how many are a group at most.
+        seconds: how long the first one of a group waits for others.
     """
 
-    def __init__(self, answer: Callable[[Sequence[A]], Awaitable[Sequence[B]]], *, most: int) -> None:
+    def __init__(self, answer: Callable[[Sequence[A]], Awaitable[Sequence[B]]], *, most: int, seconds: float = 0.0) -> None:
         self._answer = answer
         self._most = most
+        self._seconds = seconds
         self._waiting: list[tuple[A, asyncio.Future[B]]] = []
         self._working: asyncio.Task[None] | None = None
 
@@ -34,7 +36,7 @@ class Grouped(Generic[A, B]):
 
     async def _work(self) -> None:
         try:
-            await asyncio.sleep(0)  # whoever asks at the same time
+            await asyncio.sleep(self._seconds)  # for whoever asks at the same time
             while self._waiting:
                 group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
                 try:
