@@ -63,6 +63,11 @@ def content_hash(events: Iterable[dict[str, Any]]) -> str:
     return found.hexdigest()
 
 
+def hash_without_order(events: Iterable[dict[str, Any]]) -> int:
+    """The same for the same events, whatever their order."""
+    return sum(int.from_bytes(hashlib.sha256(canonical(event)).digest()) for event in events)
+
+
 def ndjson_events(file: Path) -> Iterator[dict[str, Any]]:
     """The events of an NDJSON file, one at a time."""
     with file.open("rb") as lines:

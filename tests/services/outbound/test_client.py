@@ -89,6 +89,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(receiver: Rec
             await push(client, f"http://rebind.test:{receiver.port}/")
 
 
+@pytest.mark.allow_hosts(["127.0.0.1", "127.0.0.2"])
 async def test_a_dead_address_leaves_the_others(receiver: Receiver) -> None:
     names = Names({"hook.test": [["127.0.0.2", "127.0.0.1"]]})  # at the first, nobody listens
     async with outbound(resolve=names) as client:
