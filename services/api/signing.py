@@ -22,7 +22,8 @@ router = APIRouter(tags=["keys"])
 _Signer = Annotated[TenantScope, Depends(needs(Scope.TOKENS_SIGN))]
 MAX_BODY: Final = 262_144
 """Bytes: a hundred tokens of two kilobytes and a half."""
-_NO_STORE: Final = {"Cache-Control": "no-store"}
+NO_STORE: Final = "no-store"
+"""How a token may be cached."""
 
 
 @router.post(
@@ -38,19 +39,22 @@ async def sign(scope: _Signer, body: SignBody, running: ThePlatform) -> Response
     A batch is signed as a whole or not at all; what is wrong with one token's claims is said with its `index`. Tokens that are asked for
     one by one, but at once, reach the key store together all the same: a batch spares requests to this service only.
     """
-    return await answer(running, scope, body)
+    return Response(await answer(running, scope, body), media_type="application/json", headers={"Cache-Control": NO_STORE})
 
 
-async def answer(running: Platform, scope: TenantScope, body: SignBody) -> Response:
-    """What is answered to a request that is right. Raises what `keyvault.signing.sign_tokens` raises, and `CutOff`."""
+async def answer(running: Platform, scope: TenantScope, body: SignBody) -> bytes:
+    """What is answered to a request that is right, as JSON. Raises what `keyvault.signing.sign_tokens` raises, and `CutOff`."""
     tenant = running.tenants.find(scope.tenant)
     assert tenant is not None, "the scope was entered"
-    with SIGN_FAILURES.count_exceptions(CutOff):
+    try:
         running.hearing.check(running.rings.of(scope.tenant).policy)
+    except CutOff:
+        SIGN_FAILURES.inc()
+        raise
     signed = await running.custodian.sign(scope, body.each, issuer_of(tenant, running.settings.issuer_base))
     tokens = [_token(one) for one in signed]
     shown = tokens[0] if body.batch is None else {"tokens": tokens}
-    return Response(msgspec.json.encode(shown), media_type="application/json", headers=_NO_STORE)
+    return msgspec.json.encode(shown)
 
 
 def _token(signed: SignedToken) -> dict[str, Any]:

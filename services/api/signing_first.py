@@ -11,12 +11,13 @@ from services.access.scopes import Scope
 from services.api import problems
 from services.api.models import SignBody
 from services.api.published import Asgi, AsgiScope, Message, Receive, Send
-from services.api.signing import MAX_BODY, answer
+from services.api.signing import MAX_BODY, NO_STORE, answer
 from services.errors import Refused
 from services.platform import Platform
 from streams.scope import TenantScope
 
 _PATH: Final = re.compile(r"/v1/tenants/(?P<tenant>[a-z0-9-]{1,63})/tokens/sign")
+_HEADERS: Final = ((b"content-type", b"application/json"), (b"cache-control", NO_STORE.encode()))
 
 
 class SigningFirst:
@@ -53,10 +54,13 @@ class SigningFirst:
             await self._application(scope, _again(received, receive), send)
             return
         try:
-            response = await answer(self._platform, entered, body)
+            signed = await answer(self._platform, entered, body)
         except Exception as error:  # noqa: BLE001 -- any: it is answered as the framework would
-            response = problems.answer(error, scope["method"], scope["path"])
-        await response(scope, receive, send)
+            await problems.answer(error, scope["method"], scope["path"])(scope, receive, send)
+            return
+        headers = [*_HEADERS, (b"content-length", b"%d" % len(signed))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": signed})
 
     def _entered(self, token: str, tenant: str) -> TenantScope | None:
         """The right to sign for the tenant, if the token gives it."""

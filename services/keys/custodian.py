@@ -155,8 +155,11 @@ class Custodian:
         started = perf_counter()
         while True:
             ring = self._rings.of(scope.tenant)
-            with SIGN_FAILURES.count_exceptions((KeyStoreError, NoActiveKey)):
+            try:
                 signed = await sign_tokens(self._store, scope, ring, claims, issuer=issuer, now=self._now())
+            except (KeyStoreError, NoActiveKey):
+                SIGN_FAILURES.inc()
+                raise
             after = self._rings.of(scope.tenant)
             if any(after.find(kid).compromised_at is not None for kid in {one.kid for one in signed}):
                 continue  # reported while the key store signed: nobody may get these tokens

@@ -11,6 +11,7 @@ import pytest
 
 from services.api.published import PublishedFirst
 from services.api.published_protocol import PublishedProtocol
+from services.api.repeated import LONGEST, MOST, Asked, Repeated
 from tests.daemon import PATIENCE
 from tests.platforms import Site
 from tests.served import served
@@ -32,8 +33,13 @@ class Wire:
 
     async def ask(self, request: bytes) -> bytes:
         """Sends it, and waits for one answer; without its date."""
-        self._writer.write(request)
+        await self.send(request)
         return await self.answer(head=request.startswith(b"HEAD"))
+
+    async def send(self, request: bytes) -> None:
+        """Sends it, in a packet of its own."""
+        self._writer.write(request)
+        await self._writer.drain()
 
     async def answer(self, *, head: bool = False) -> bytes:
         """The next answer on the wire, without its date."""
@@ -75,6 +81,20 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """One for each request that was parsed."""
+    found: list[None] = []
+    begin = PublishedProtocol.on_message_begin
+
+    def noting(self: PublishedProtocol) -> None:
+        found.append(None)
+        begin(self)
+
+    monkeypatch.setattr(PublishedProtocol, "on_message_begin", noting)
+    return found
+
+
 @pytest.mark.parametrize("path", [PATH, "/t/acme/.well-known/jwks.json"])
 async def test_the_answer_is_the_applications_and_the_application_is_not_asked(wire: Wire, asked: list[str], path: str) -> None:
     plain = PLAIN.replace(PATH.encode(), path.encode())
@@ -111,6 +131,8 @@ async def test_what_is_out_of_the_ordinary_is_left_to_the_application(wire: Wire
 
 async def test_under_another_tenants_domain_there_is_no_answer(here: Site, wire: Wire) -> None:
     await here.create("globex")
+    plain = await wire.ask(PLAIN)
+    assert [await wire.ask(PLAIN.replace(b"Host: test", b"Host: id.globex.example")) for _ in range(2)] == [plain, plain]
     for tenant in ("acme", "globex"):
         body = {"domains": [f"id.{tenant}.example"]}
         assert (await here.operator.put(f"/v1/tenants/{tenant}/domains", json=body)).is_success
@@ -119,6 +141,57 @@ async def test_under_another_tenants_domain_there_is_no_answer(here: Site, wire:
     assert await wire.ask(own.replace(b"/t/acme", b"")) == await wire.ask(PLAIN)
     assert (await wire.ask(other)).startswith(b"HTTP/1.1 404")
     assert await wire.ask(other.replace(b"/t/acme", b"")) == await wire.ask(PLAIN.replace(b"acme", b"globex"))
+
+
+async def test_what_has_come_before_is_not_parsed_again_on_any_connection(here: Site, parsed: list[None], wire: Wire) -> None:
+    once = PLAIN.replace(b"\r\n\r\n", b"\r\nUser-Agent: once\r\n\r\n")
+    first = await wire.ask(once)
+    assert len(parsed) == 1
+    assert [await wire.ask(once) for _ in range(3)] == [first] * 3
+    async with served(here.platform) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+        assert await Wire(reader, writer).ask(once) == first
+        writer.close()
+    assert len(parsed) == 1
+
+
+async def test_what_has_come_before_asks_nothing_where_it_is_the_body_or_the_end_of_another_request(wire: Wire) -> None:
+    plain = await wire.ask(PLAIN)
+    usual = await wire.ask(USUAL)
+    post = b"POST /readyz HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % len(PLAIN)
+    assert (await wire.ask(post)).startswith(b"HTTP/1.1 405")  # before its body has come
+    assert await wire.ask(PLAIN + USUAL) == usual
+    assert (await wire.ask(post)).startswith(b"HTTP/1.1 405")
+    await wire.send(PLAIN)
+    assert await wire.ask(PLAIN) == plain
+    await wire.send(USUAL.replace(b"Host: test\r\n\r\n", b"Other: "))
+    assert await wire.ask(PLAIN) == usual
+    assert await wire.ask(PLAIN) == plain
+
+
+async def test_a_request_with_a_secret_is_not_remembered(parsed: list[None], wire: Wire) -> None:
+    for secret in (b"Authorization: Bearer abc", b"Cookie: session=abc"):
+        request = PLAIN.replace(b"\r\n\r\n", b"\r\n" + secret + b"\r\n\r\n")
+        parsed.clear()
+        assert await wire.ask(request) == await wire.ask(request) == await wire.ask(PLAIN)
+        assert len(parsed) >= 2
+
+
+async def test_a_deleted_tenant_is_not_answered_for_though_its_request_is_remembered(here: Site, wire: Wire) -> None:
+    assert (await wire.ask(PLAIN)) == (await wire.ask(PLAIN))
+    assert (await here.operator.delete("/v1/tenants/acme")).is_success
+    assert (await wire.ask(PLAIN)).startswith(b"HTTP/1.1 404")
+
+
+def test_not_many_requests_are_remembered_and_no_long_ones() -> None:
+    requests, asks = Repeated(), Asked("acme", b"test")
+    for number in range(MOST):
+        requests.keep(b"%d" % number, asks)
+    assert requests.find(b"0") == asks
+    requests.keep(b"one more", asks)
+    assert (requests.find(b"0"), requests.find(b"one more")) == (None, asks)
+    requests.keep(b"x" * (LONGEST + 1), asks)
+    assert requests.find(b"x" * (LONGEST + 1)) is None
 
 
 async def test_requests_in_one_packet_are_answered_in_their_order(wire: Wire) -> None:
