@@ -45,9 +45,9 @@ class Record:
     time: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Batch:
-    """Records of one partition, in order, as a follower gets them; none, where only the end has moved.
+    """Records of one partition, in order, as a follower gets them; none, where only the end has moved. One is equal to itself only.
 
     (A follower's end passes what is no record: Kafka's transaction markers take offsets.)
 

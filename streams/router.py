@@ -38,7 +38,7 @@ class Router(Processor):
 
     name: ClassVar[str] = "router"
     stream: ClassVar[str] = IDP_EVENTS
-    batch_bytes: ClassVar[int] = 6 << 20
+    batch_bytes: ClassVar[int] = 3 << 20
     pace: ClassVar[float] = 0.3
     at_once: ClassVar[int] = 16
 

@@ -18,6 +18,8 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 _FIRST_RETRY_SECONDS: Final = 0.2
 _LONGEST_RETRY_SECONDS: Final = 10.0
+_LARGE_AT_ONCE: Final = 2
+"""Large batches of a processor: one is written down while another is worked on."""
 
 
 class Runner:
@@ -71,12 +73,15 @@ class Runner:
         async with self._log.follow(
             processor.stream, processor.name, max_records=self._max_records, max_bytes=processor.batch_bytes, pace=processor.pace
         ) as subscription:
-            under_way = _UnderWay(processor.at_once, processor.batch_bytes)
+            under_way = _UnderWay(processor.at_once, _LARGE_AT_ONCE * processor.batch_bytes)
             while not self._stopping.is_set():
                 batch = await self._retried(processor, None, lambda: self._unless_stopped(subscription.next()))
                 if batch is not None:
-                    under_way.start(batch, partial(self._handle, processor, subscription, batch))
-                    await under_way.room()
+                    await under_way.room(batch)
+                    if not self._stopping.is_set():
+                        under_way.start(batch, partial(self._handle, processor, subscription, batch))
+                        await under_way.another()
+                del batch  # it may be large, and be done before another comes
             await under_way.all()
 
     async def _handle(self, processor: Processor, subscription: Subscription, batch: Batch) -> None:
@@ -123,7 +128,7 @@ class Runner:
 
 
 class _UnderWay:
-    """The batches that are under way: those of a partition one after another, and of all partitions no more than fit in one large batch."""
+    """The batches that are under way: those of a partition one after another, and of all partitions no more than so many bytes."""
 
     def __init__(self, at_once: int, max_bytes: int) -> None:
         self._at_once = at_once
@@ -131,15 +136,20 @@ class _UnderWay:
         self._tasks: dict[asyncio.Task[None], int] = {}
         self._last: dict[int, asyncio.Task[None]] = {}
 
+    async def room(self, batch: Batch) -> None:
+        """Returns when there is room for the batch."""
+        while self._tasks and sum(self._tasks.values()) + _size(batch) > self._max_bytes:
+            await self._some(asyncio.FIRST_COMPLETED)
+
     def start(self, batch: Batch, handle: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Handles the batch, once its partition's batches before it are handled."""
         task = asyncio.create_task(self._after(self._last.get(batch.partition), handle))
-        self._tasks[task] = sum(len(record.value) for record in batch.records)
+        self._tasks[task] = _size(batch)
         self._last[batch.partition] = task
 
-    async def room(self) -> None:
-        """Returns when another batch may start."""
-        while len(self._tasks) >= self._at_once or sum(self._tasks.values()) >= self._max_bytes:
+    async def another(self) -> None:
+        """Returns when there may be another one."""
+        while len(self._tasks) >= self._at_once:
             await self._some(asyncio.FIRST_COMPLETED)
 
     async def all(self) -> None:
@@ -159,3 +169,7 @@ class _UnderWay:
         if before is not None:
             await asyncio.wait({before})
         await handle()
+
+
+def _size(batch: Batch) -> int:
+    return sum(len(record.value) for record in batch.records)

@@ -35,7 +35,7 @@ _STOP_SECONDS: Final = 1.0
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc] # published without types
     """Reads committed records only, from the earliest where there is no other place, and commits nothing by itself."""
 
-    def __init__(self, connection: KafkaConnection, *, max_bytes: int, group: str | None = None, wait_ms: int = 500) -> None:
+    def __init__(self, connection: KafkaConnection, *, max_bytes: int, group: str | None = None, wait_ms: int = 100) -> None:
         """Not started yet.
 
         Args:
@@ -43,7 +43,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc] # published without type
             max_bytes: of what is fetched of a partition at once, and of one answer of a broker; no more than 1 and 4 MB in any case, as a
                 partition's records wait in memory for their turn, and a worker may have many partitions.
             group: the group's full name, to become a member of it.
-            wait_ms: how long a broker may hold a fetch when there is nothing new; a seek has to wait for the fetch under way.
+            wait_ms: how long a broker may hold a fetch when there is nothing new; a seek has to wait for the fetch under way, and so has
+                a partition that was not in it.
         """
         size = max(max_bytes, _LEAST_FETCH_BYTES)
         super().__init__(

@@ -81,8 +81,8 @@ class GroupSubscription(KafkaSubscription):
             try:
                 async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                     tenure = await self._owned(batch)
-                    if tenure.done is not None and tenure.done[0] is batch:
-                        return tenure.done[1]
+                    if (appended := tenure.done.get(batch)) is not None:
+                        return appended
                     if tenure.outstanding[0] is not batch:
                         raise ValueError("the batches of a partition are advanced in the order in which they came")
                     return await self._advances.run(batch, addressed, alone=tenure.alone)
@@ -180,7 +180,7 @@ class GroupSubscription(KafkaSubscription):
         if tenure is not None and not tenure.settled:
             raise kafka_errors.IllegalStateError(f"another rebalance of {self._group} has begun")
         if tenure is None or not any(one is batch for one in tenure.outstanding):
-            if tenure is not None and tenure.done is not None and tenure.done[0] is batch:
+            if tenure is not None and batch in tenure.done:
                 return tenure
             raise Overtaken(batch.stream, str(batch.group))
         return tenure

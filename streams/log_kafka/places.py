@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from streams.event_log import Batch, Record
 from streams.log_kafka import records
+
+_PATIENCE_SECONDS: Final = 0.25
+"""How long a batch waits for what more the broker has. It may take a moment: a consumer has one fetch under way at a broker, which holds
+that one while there is nothing new in the partitions that were fetched to their end, and a busy event loop comes late to the answer."""
 
 
 class Place:
@@ -17,7 +21,6 @@ class Place:
     Attributes:
         next: the next offset to hand out.
         reached: everything below has been fetched. Beyond the last record's offset there may be transactions' markers.
-        more: whether the broker had more when something was last fetched.
     """
 
     def __init__(self, partition: int, start: int, *, pace: float = 0.0) -> None:
@@ -27,9 +30,15 @@ class Place:
         self._due = 0.0
         self.next = start
         self.reached = start
-        self.more = False
+        self._more = False
+        self._more_until = 0.0
         self._fetched: deque[Any] = deque()
         self._size = 0
+
+    @property
+    def more(self) -> bool:
+        """Whether the broker had more when something was last fetched, and it may still be on its way."""
+        return self._more and time.monotonic() < self._more_until
 
     @property
     def waiting(self) -> bool:
@@ -51,13 +60,14 @@ class Place:
         self._fetched.extend(found)
         self._size += sum(record.serialized_value_size for record in found)
         self.reached = max(self.reached, reached)
-        self.more = end is not None and self.reached < end
+        self._more = end is not None and self.reached < end
+        self._more_until = time.monotonic() + _PATIENCE_SECONDS
 
     def forget(self) -> None:
         """Forgets what was fetched and not handed out."""
         self._fetched.clear()
         self._size = 0
-        self.more = False
+        self._more = False
         self.reached = self.next
 
     def reset(self, start: int) -> None:

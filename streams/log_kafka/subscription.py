@@ -23,9 +23,9 @@ _POLL_MS: Final = 100
 """How soon a follower notices that only markers came: aiokafka tells of records only. Records are handed out at once."""
 
 _FILL_MS: Final = 20
-"""How long a batch that could be larger waits for the rest, which the broker has; and how often one that waits for its time looks."""
+"""How often a batch that could be larger looks for the rest, and one that waits for its time."""
 
-_WHOLE_BYTES: Final = 6 << 20
+_WHOLE_BYTES: Final = 12 << 20
 """From this size on a batch is large enough, though there is more: several times what is fetched of a partition at once, since what an
 engine costs is mostly per tenant in a batch, and a partition has the same tenants again and again."""
 
@@ -219,5 +219,3 @@ class KafkaSubscription(Subscription):
             if reached is not None and (part in found or reached > place.reached):
                 place.fetched(found.get(part, ()), reached, consumer.end(part))
                 self._heard = asyncio.get_running_loop().time()
-            elif place is filling:
-                place.more = False  # it does not come at once: what is there is enough

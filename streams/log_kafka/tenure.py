@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
+from weakref import WeakKeyDictionary
 
 from streams.event_log import Batch, Record
 from streams.log_kafka.places import Place
@@ -17,7 +18,7 @@ class Tenure(Place):
         cursor: the group's, when it is settled.
         outstanding: handed out and not advanced, in order.
         doubt: the batch whose advance was asked for and not answered, and what it would have appended.
-        done: the last batch whose advance has happened, and what it has appended.
+        done: what the batches have appended whose advance has happened, as long as their callers have them, who may ask again.
         alone: whether its next advance has a transaction to itself: the last was refused, for which it may have been the reason.
     """
 
@@ -27,7 +28,7 @@ class Tenure(Place):
         self.cursor = 0
         self.outstanding: deque[Batch] = deque()
         self.doubt: tuple[Batch, Sequence[Record]] | None = None
-        self.done: tuple[Batch, Sequence[Record]] | None = None
+        self.done: MutableMapping[Batch, Sequence[Record]] = WeakKeyDictionary()
         self.alone = False
 
     def unsettle(self) -> None:
@@ -43,7 +44,7 @@ class Tenure(Place):
             self.doubt = None
             if cursor == batch.end and self.outstanding and self.outstanding[0] is batch:
                 self.outstanding.popleft()
-                self.done = batch, records
+                self.done[batch] = records
         if self.outstanding and self.outstanding[0].start != cursor:
             self.outstanding.clear()
         self.reset(self.outstanding[-1].end if self.outstanding else cursor)
@@ -51,7 +52,7 @@ class Tenure(Place):
 
     def advanced(self, batch: Batch, records: Sequence[Record]) -> None:
         """Remembers that the batch is done, and what it has appended."""
-        self.done = batch, records
+        self.done[batch] = records
         self.alone = False
         if self.outstanding and self.outstanding[0] is batch:
             self.outstanding.popleft()

@@ -122,6 +122,42 @@ class Meets(Processor):
         return ()
 
 
+class Weighs(Processor):
+    """Notes how many bytes are under way at once, and lets a batch end when others had time to begin."""
+
+    name: ClassVar[str] = "weighs"
+    stream: ClassVar[str] = TENANT_LOG
+    batch_bytes: ClassVar[int] = 100
+    at_once: ClassVar[int] = 16
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    async def process(self, batch: Batch) -> Sequence[NewRecord]:
+        size = sum(len(record.value) for record in batch.records)
+        self.now += size
+        self.most = max(self.most, self.now)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        self.now -= size
+        return ()
+
+
+async def test_what_is_under_way_at_once_is_bounded(kafka: Kafka) -> None:
+    log = await KafkaEventLog.open(KafkaConnection((kafka.bootstrap,), f"test-{uuid.uuid4().hex[:12]}", partitions=6))
+    for n in range(60):
+        await log.append([NewRecord(TENANT_LOG, b"x" * 70, f"{n}")])
+    weighs = Weighs()
+    runner = Runner(log, [weighs])
+    runner.start()
+    async with asyncio.timeout(60):
+        while await runner.lag() != {"weighs": 0}:  # noqa: ASYNC110 -- the group tells nobody
+            await asyncio.sleep(0.05)
+    await runner.stop()
+    await log.close()
+    assert 0 < weighs.most <= 2 * weighs.batch_bytes
+
+
 async def test_batches_of_several_partitions_are_under_way_at_once_and_those_of_one_in_order(kafka: Kafka) -> None:
     log = await KafkaEventLog.open(KafkaConnection((kafka.bootstrap,), f"test-{uuid.uuid4().hex[:12]}", partitions=Meets.at_once))
     keys = {await log.partition_of(TENANT_LOG, key): key for key in map(str, range(100))}

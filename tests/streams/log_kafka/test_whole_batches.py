@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import time
+import weakref
 
 import pytest
 
-from streams.event_log import TENANT_LOG, NewRecord
+from streams.event_log import DEAD_LETTERS, TENANT_LOG, NewRecord
 from streams.log_kafka import KafkaEventLog
 from streams.log_kafka.places import Place
 from tests.daemon import PATIENCE
@@ -36,6 +38,36 @@ def test_a_batch_is_whole_when_it_is_large_enough_or_nothing_more_is_there() -> 
     place.fetched([], 5, 9)
     place.forget()
     assert place.whole(10, 100)
+
+
+def test_a_batch_does_not_wait_for_ever_for_what_the_broker_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("streams.log_kafka.places.time.monotonic", lambda: now)
+    place = Place(0, 0)
+    place.fetched([Raw()], 1, 5)
+    now += 0.2
+    place.fetched([Raw()], 2, 5)
+    now += 0.2
+    assert not place.whole(10, 100), "some has come meanwhile"
+    now += 0.1
+    assert place.whole(10, 100)
+
+
+@pytest.mark.parametrize("group", [None, "test"])
+async def test_what_is_done_is_not_kept(log: KafkaEventLog, group: str | None) -> None:
+    async with asyncio.timeout(PATIENCE), log.follow(TENANT_LOG, group) as following:
+        await log.append([NewRecord(TENANT_LOG, b"one", "acme")])
+        while (batch := await following.next()) is None or not batch.records:
+            if batch is not None and group is not None:
+                await following.advance(batch)
+        kept = weakref.ref(batch)
+        if group is not None:
+            letters = [NewRecord(DEAD_LETTERS, b"letter", "acme")]
+            assert await following.advance(batch, letters) == await following.advance(batch, letters), "asked again by who still has it"
+            assert len(await log.read(DEAD_LETTERS, key="acme")) == 1
+        del batch
+        gc.collect()
+        assert kept() is None
 
 
 def test_with_a_pace_a_batch_waits_for_its_time_unless_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +120,7 @@ async def test_with_a_pace_what_comes_one_by_one_is_handed_out_together(log: Kaf
 
 @pytest.mark.parametrize("group", [None, "test"])
 async def test_who_is_behind_gets_large_batches(log: KafkaEventLog, monkeypatch: pytest.MonkeyPatch, group: str | None) -> None:
-    monkeypatch.setattr("streams.log_kafka.subscription._FILL_MS", 5_000)  # whatever the machine is doing
+    monkeypatch.setattr("streams.log_kafka.places._PATIENCE_SECONDS", 5.0)  # whatever the machine is doing
     wanted = [secrets.token_bytes(_VALUE) for _ in range(_MANY)]
     for first in range(0, _MANY, 6):
         await log.append([NewRecord(TENANT_LOG, value, "acme") for value in wanted[first : first + 6]])
@@ -106,7 +138,7 @@ async def test_who_is_behind_gets_large_batches(log: KafkaEventLog, monkeypatch:
 
 @pytest.mark.parametrize("group", [None, "test"])
 async def test_who_is_not_behind_waits_for_nothing(log: KafkaEventLog, monkeypatch: pytest.MonkeyPatch, group: str | None) -> None:
-    monkeypatch.setattr("streams.log_kafka.subscription._FILL_MS", 10_000 * PATIENCE)  # who waits for more waits for ever
+    monkeypatch.setattr("streams.log_kafka.places._PATIENCE_SECONDS", 10 * PATIENCE)  # who waits for more waits for ever
     async with asyncio.timeout(PATIENCE), log.follow(TENANT_LOG, group, max_bytes=24 << 20) as following:
         for number in range(5):
             await log.append([NewRecord(TENANT_LOG, b"%d" % number, "acme"), NewRecord(TENANT_LOG, b"beside", "globex")])
