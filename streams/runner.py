@@ -18,8 +18,6 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 _FIRST_RETRY_SECONDS: Final = 0.2
 _LONGEST_RETRY_SECONDS: Final = 10.0
-_LARGE_AT_ONCE: Final = 2
-"""Large batches of a processor: one is written down while another is worked on."""
 
 
 class Runner:
@@ -27,7 +25,7 @@ class Runner:
 
     Batches are large when there is a backlog, because what a search index costs most is a commit for each tenant of a batch, and
     because the router can put into one segment only what it sees of a tenant in one batch of single events. A processor that can
-    (`Processor.at_once`) gets small batches of several partitions at the same time, so that its engine is not idle between them.
+    (`Processor.at_once`) gets batches of several partitions at the same time, so that its engine is not idle between them.
 
     A batch that fails is tried again until it succeeds: nothing is passed over, whatever the reason. A stop lets the batches
     under way finish.
@@ -73,7 +71,7 @@ class Runner:
         async with self._log.follow(
             processor.stream, processor.name, max_records=self._max_records, max_bytes=processor.batch_bytes, pace=processor.pace
         ) as subscription:
-            under_way = _UnderWay(processor.at_once, _LARGE_AT_ONCE * processor.batch_bytes)
+            under_way = _UnderWay(processor.at_once, processor.bytes_at_once)
             while not self._stopping.is_set():
                 batch = await self._retried(processor, None, lambda: self._unless_stopped(subscription.next()))
                 if batch is not None:

@@ -17,6 +17,7 @@ class Processor(Protocol):
         batch_bytes: how large a batch may be, about: what comes of it must fit into a transaction that a slow broker takes in time.
         pace: the seconds between a partition's batches where each costs a transaction; see `EventLog.follow`.
         at_once: how many batches, of different partitions and therefore of different keys, it may be given at the same time.
+        bytes_at_once: how large they may be together, about, which bounds its memory; a single one may be larger.
     """
 
     name: ClassVar[str]
@@ -24,6 +25,7 @@ class Processor(Protocol):
     batch_bytes: ClassVar[int] = 24 << 20
     pace: ClassVar[float] = 0.0
     at_once: ClassVar[int] = 1
+    bytes_at_once: ClassVar[int] = 24 << 20
 
     async def process(self, batch: Batch) -> Sequence[NewRecord]:
         """Has its effects, durably, and answers what is to be appended together with the group's cursor.

@@ -127,8 +127,8 @@ class Weighs(Processor):
 
     name: ClassVar[str] = "weighs"
     stream: ClassVar[str] = TENANT_LOG
-    batch_bytes: ClassVar[int] = 100
     at_once: ClassVar[int] = 16
+    bytes_at_once: ClassVar[int] = 200
 
     def __init__(self) -> None:
         self.now = self.most = 0
@@ -148,14 +148,14 @@ async def test_what_is_under_way_at_once_is_bounded(kafka: Kafka) -> None:
     for n in range(60):
         await log.append([NewRecord(TENANT_LOG, b"x" * 70, f"{n}")])
     weighs = Weighs()
-    runner = Runner(log, [weighs])
+    runner = Runner(log, [weighs], max_records=1)
     runner.start()
     async with asyncio.timeout(60):
         while await runner.lag() != {"weighs": 0}:  # noqa: ASYNC110 -- the group tells nobody
             await asyncio.sleep(0.05)
     await runner.stop()
     await log.close()
-    assert 0 < weighs.most <= 2 * weighs.batch_bytes
+    assert 0 < weighs.most <= weighs.bytes_at_once
 
 
 async def test_batches_of_several_partitions_are_under_way_at_once_and_those_of_one_in_order(kafka: Kafka) -> None:
