@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 
 from streams.errors import IndexUnavailable
-from streams.event_log import DEAD_LETTERS, IDP_EVENTS, TENANT_LOG, Batch, NewRecord
+from streams.event_log import DEAD_LETTERS, IDP_EVENTS, TENANT_LOG, Batch, EventLog, NewRecord
 from streams.log_kafka import KafkaConnection, KafkaEventLog
 from streams.log_sqlite import SqliteEventLog
 from streams.processors.processor import Processor
@@ -104,6 +104,16 @@ async def test_two_runners_of_one_group_double_nothing(log: SqliteEventLog, tmp_
     await other.close()
 
 
+async def one_by_one(log: EventLog, processor: Processor) -> None:
+    """Returns when the processor has had all records, in batches of one."""
+    runner = Runner(log, [processor], max_records=1)
+    runner.start()
+    async with asyncio.timeout(60):
+        while await runner.lag() != {processor.name: 0}:  # noqa: ASYNC110 -- the group tells nobody
+            await asyncio.sleep(0.05)
+    await runner.stop()
+
+
 class Meets(Processor):
     """Ends a batch only when as many are under way as it wants, of different partitions."""
 
@@ -148,12 +158,7 @@ async def test_what_is_under_way_at_once_is_bounded(kafka: Kafka) -> None:
     for n in range(60):
         await log.append([NewRecord(TENANT_LOG, b"x" * 70, f"{n}")])
     weighs = Weighs()
-    runner = Runner(log, [weighs], max_records=1)
-    runner.start()
-    async with asyncio.timeout(60):
-        while await runner.lag() != {"weighs": 0}:  # noqa: ASYNC110 -- the group tells nobody
-            await asyncio.sleep(0.05)
-    await runner.stop()
+    await one_by_one(log, weighs)
     await log.close()
     assert 0 < weighs.most <= weighs.bytes_at_once
 
@@ -164,12 +169,7 @@ async def test_batches_of_several_partitions_are_under_way_at_once_and_those_of_
     for n in range(4):
         await log.append([NewRecord(TENANT_LOG, b"%d" % n, key) for key in keys.values()])
     meets = Meets()
-    runner = Runner(log, [meets], max_records=1)
-    runner.start()
-    async with asyncio.timeout(60):
-        while await runner.lag() != {"meets": 0}:  # noqa: ASYNC110 -- the group tells nobody
-            await asyncio.sleep(0.05)
-    await runner.stop()
+    await one_by_one(log, meets)
     await log.close()
     assert meets.seen == {partition: [b"0", b"1", b"2", b"3"] for partition in keys}
 
