@@ -15,7 +15,8 @@ from services.api.repeated import Asked, Repeated
 _JWKS: Final = re.compile(rb"/t/([a-z0-9-]{1,63})/(?:\.well-known/)?jwks\.json")
 _OTHERWISE: Final = frozenset({b"if-none-match", b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"connection"})
 """A request with one of these headers may want another answer, or has more to come."""
-_SECRETS: Final = frozenset({b"authorization", b"cookie"})
+_THE_SAME: Final = frozenset({b"host", b"user-agent", b"accept", b"accept-encoding", b"accept-language", b"cache-control", b"pragma"})
+"""What a library sends is the same each time, and no secret, if it has no other headers: only that is worth being remembered."""
 
 
 class _Answered:
@@ -51,7 +52,7 @@ class PublishedProtocol(HttpToolsProtocol):
         whole, self._begun = self._between, 0
         super().data_received(data)
         alone = whole and self._between and self._begun == 1
-        if alone and self._asks is not None and _SECRETS.isdisjoint([name for name, _ in self.headers]):
+        if alone and self._asks is not None and _THE_SAME.issuperset([name for name, _ in self.headers]):
             _REPEATED.keep(data, self._asks)
 
     def on_message_begin(self) -> None:
