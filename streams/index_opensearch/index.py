@@ -58,6 +58,8 @@ class OpenSearchIndex(SearchIndex):
     async def write(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
         """See the port. Tenants whose index is being made or written by this process wait for it apart from the others."""
         free = {scope: part for scope, part in entries.items() if not self._locks[scope.tenant].locked()}
+        if len(free) == len(entries):
+            return await self._write(entries)
         calls = [self._write(free)] + [self._write({scope: part}) for scope, part in entries.items() if scope not in free]
         answers = await asyncio.gather(*calls, return_exceptions=True)
         written: dict[TenantScope, Written] = {}
@@ -68,7 +70,6 @@ class OpenSearchIndex(SearchIndex):
         return {scope: written[scope] for scope in entries}
 
     async def _write(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
-        written: dict[TenantScope, Written] = {}
         held: dict[TenantScope, str] = {}
         locked: list[asyncio.Lock] = []
         try:
@@ -79,14 +80,15 @@ class OpenSearchIndex(SearchIndex):
                     await self._locks[scope.tenant].acquire()
                     locked.append(self._locks[scope.tenant])
             held |= await self._missing([scope for scope in entries if scope not in held])
-            written |= {scope: Written(0, 0, deferred=tuple(entries[scope]), trouble=why) for scope, why in held.items()}
-            written |= await self._deliver({scope: part for scope, part in entries.items() if scope not in held})
+            if not held:
+                return await self._deliver(entries)
+            deferred = {scope: Written(0, 0, deferred=tuple(entries[scope]), trouble=why) for scope, why in held.items()}
+            return deferred | await self._deliver({scope: part for scope, part in entries.items() if scope not in held})
         finally:
             for lock in locked:  # thousands in a pool's batch: an exit stack would cost ten times as much
                 lock.release()
-        return written
 
-    async def _deliver(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> Mapping[TenantScope, Written]:
+    async def _deliver(self, entries: Mapping[TenantScope, Sequence[Entry]]) -> dict[TenantScope, Written]:
         """Writes; what is refused by a pool, which somebody may just have left, is tried once more by its tenants' own aliases."""
         if not entries:
             return {}

@@ -20,7 +20,7 @@ from streams.log_kafka.fold import Fold
 from streams.log_kafka.group import GroupSubscription
 from streams.log_kafka.lane import Job, Lane
 from streams.log_kafka.reader import Readers
-from streams.log_kafka.records import Addressed, checked
+from streams.log_kafka.records import Addressed, checked_size
 from streams.log_kafka.subscription import KafkaSubscription
 from streams.log_kafka.topics import Topics
 
@@ -183,13 +183,14 @@ class KafkaEventLog(EventLog):
         counts = await self.partitions()
         now = self._clock()
         turn = next(self._keyless)
-        topics = {stream: self._names.topic(stream) for stream in {new.stream for new in checked(records)}}
+        topics = {stream: self._names.topic(stream) for stream in {new.stream for new in records}}
         return [
             Addressed(
                 topics[new.stream],
                 names.partition_of(new.key.encode(), counts[new.stream]) if new.key is not None else turn % counts[new.stream],
                 now,
                 new,
+                checked_size(new),
             )
             for new in records
         ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from streams.event_log import NewRecord, Record
 
@@ -16,23 +18,19 @@ _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 """The headers of most raw events."""
 
 
-class Addressed(NamedTuple):
-    """A new record that knows its partition and time."""
+class Addressed(msgspec.Struct, frozen=True, gc=False):
+    """A new record that knows its partition, its time and its size in bytes."""
 
     topic: str
     partition: int
     time: int
     new: NewRecord
+    size: int
 
     def placed(self, offset: int) -> Record:
         """As it stands in the log."""
         new = self.new
         return Record(new.stream, self.partition, offset, new.key, new.value, new.headers, self.time)
-
-    @property
-    def size(self) -> int:
-        """Its bytes."""
-        return size_of(self.new)
 
 
 def size_of(new: NewRecord) -> int:
@@ -41,16 +39,16 @@ def size_of(new: NewRecord) -> int:
     return size + sum(len(name.encode()) + len(value.encode()) for name, value in new.headers.items()) if new.headers else size
 
 
-def checked(records: Sequence[NewRecord]) -> Sequence[NewRecord]:
-    """The records themselves.
+def checked_size(new: NewRecord) -> int:
+    """Its `size_of`.
 
     Raises:
-        ValueError: one is larger than Kafka would take; trying again can't help.
+        ValueError: it is larger than Kafka would take; trying again can't help.
     """
-    for new in records:
-        if size_of(new) > MAX_RECORD_BYTES:
-            raise ValueError(f"a record of {size_of(new)} bytes is too large for {new.stream}: Kafka takes {MAX_RECORD_BYTES}")
-    return records
+    size = size_of(new)
+    if size > MAX_RECORD_BYTES:
+        raise ValueError(f"a record of {size} bytes is too large for {new.stream}: Kafka takes {MAX_RECORD_BYTES}")
+    return size
 
 
 def encoded(headers: Any) -> list[tuple[str, bytes]]:
