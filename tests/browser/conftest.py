@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: one service and one Chromium, shared; and a fresh `console` for each test, in each view.
+"""Fixtures of the browser tests: one service and one Chromium, shared; a fresh `console` for each test, in each view, or an `analyst` at it.
 
 They are synchronous, as tests read best so. Playwright keeps its event loop marked as running between calls, which no asynchronous test
 of this thread would survive: so the browser ends with this package, and no test of it may be asynchronous.
@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.browser.console import DESK_DARK, DESK_LIGHT, PHONE_DARK, PHONE_LIGHT, Console, View
+from tests.browser.log_page import unique
 from tests.browser.served import Tenantry
 
 VIEWS: Final = (PHONE_DARK, DESK_LIGHT, *(pytest.param(view, marks=pytest.mark.long) for view in (PHONE_LIGHT, DESK_DARK)))
@@ -60,3 +61,10 @@ def console(request: pytest.FixtureRequest, browser: Browser, service: Tenantry)
         made.quiet()
     finally:
         made.close()
+
+
+@pytest.fixture
+def analyst(console: Console) -> Console:
+    """Somebody who may read Globex's log, and nothing else."""
+    console.sign_in(console.token("globex", "events:read", name=unique("analyst")))
+    return console

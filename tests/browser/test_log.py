@@ -1,76 +1,14 @@
-"""The log in a browser: completing a query, dragging a range, choosing columns, following a session, watching, exporting, sharing."""
+"""The log in a browser: completing a query, dragging a range, choosing columns, following a session, exporting, sharing."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-import pytest
-from playwright.sync_api import Browser, Locator, Route, expect
+from playwright.sync_api import Browser, expect
 
-from tests.browser.console import BAD_GATEWAY, Console
-
-ALL = "/console/globex?range=all"
-RUNNING = "Live: what arrives appears on top"
-OWN = "NOT event.provider:tenantry"
-NAME = "<img src=x onerror=window.ran=1>\x1b[31m\u202e"
-
-
-@pytest.fixture
-def analyst(console: Console) -> Console:
-    """Somebody who may read Globex's log, and nothing else."""
-    console.sign_in(console.token("globex", "events:read", name=unique("analyst")))
-    return console
-
-
-def unique(name: str) -> str:
-    """A name that no test has had before: the service is shared."""
-    return f"{name} {time.monotonic_ns()}"
-
-
-def rows(console: Console) -> Locator:
-    """The rows of the table of events."""
-    return console.page.locator(".events tbody tr")
-
-
-def parameters(console: Console) -> dict[str, str]:
-    """What the page's address asks for."""
-    return {name: values[0] for name, values in parse_qs(urlsplit(console.page.url).query).items()}
-
-
-def total(console: Console) -> int:
-    """How many events the page says that there are."""
-    return int(console.page.locator(".count strong").inner_text().replace(",", ""))
-
-
-def counted(console: Console, tenant: str = "globex", q: str = OWN, **times: str) -> int:
-    """How many events the API counts."""
-    answer = console.api("GET", f"/v1/tenants/{tenant}/events/counts", params={"q": q, **times})
-    return int(answer.json()["total"])
-
-
-def drag(console: Console, start: float, end: float) -> None:
-    """Drags over the histogram, from one part of its width to another: with a finger on a phone, else with a mouse."""
-    picture = console.page.locator(".chart svg")
-    picture.scroll_into_view_if_needed()
-    box = picture.bounding_box()
-    assert box is not None
-    y = box["y"] + box["height"] / 2
-    xs = [box["x"] + box["width"] * (start + (end - start) * step / 5) for step in range(6)]
-    if not console.view.phone:
-        console.page.mouse.move(xs[0], y)
-        console.page.mouse.down()
-        for x in xs:
-            console.page.mouse.move(x, y)
-        console.page.mouse.up()
-        return
-    session = console.context.new_cdp_session(console.page)
-    for kind, x in (("touchStart", xs[0]), *(("touchMove", x) for x in xs)):
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
-    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+from tests.browser.console import Console
+from tests.browser.log_page import ALL, OWN, counted, drag, parameters, rows, total, unique
 
 
 def test_what_is_typed_goes_along_to_other_times(analyst: Console) -> None:
@@ -243,103 +181,6 @@ def test_a_search_is_shared_by_a_link(analyst: Console) -> None:
     assert total(analyst) == before
     assert set(parameters(analyst)) == {"q", "until"}
     analyst.page.keyboard.press("Escape")
-
-
-def sign_ins(*names: str) -> Iterator[dict[str, Any]]:
-    """Sign-ins of these people, as Okta tells of them, one second after another."""
-    for number, name in enumerate(names):
-        published = f"2026-11-20T10:{number // 60:02}:{number % 60:02}.000Z"
-        yield {"uuid": f"{name} {number}"[-100:], "published": published, "eventType": "user.session.start", "actor": {"alternateId": name}}
-
-
-@pytest.fixture
-def watcher(console: Console) -> tuple[Console, str]:
-    """Somebody who watches the log of a tenant of their own, live, for people whose names begin with `watched`; and the tenant."""
-    tenant = console.create(f"watched-{console.view}-{time.monotonic_ns()}")
-    console.sign_in(console.token(tenant, "events:read", name="watcher"))
-    console.go(f"/console/{tenant}?range=all&q=user.name:watched*&columns=user.name")
-    expect(console.page.get_by_role("heading", name="Nothing matches")).to_be_visible()
-    console.page.get_by_role("button", name="Live tail").click()
-    expect(console.page.locator("[data-live-status]")).to_have_text(RUNNING)
-    return console, tenant
-
-
-def test_events_arrive_wait_and_go_on(watcher: tuple[Console, str]) -> None:
-    console, tenant = watcher
-    status = console.page.locator("[data-live-status]")
-    expect(console.page.get_by_role("button", name="Pause")).to_be_focused()
-    console.send(tenant, sign_ins(f"watched first {NAME}", "somebody else"), source="okta")
-    first = rows(console).first
-    expect(first).to_contain_text("first <img src=x")
-    expect(first.locator("bdi i")).to_have_text(["ESC", "RLO"])
-    expect(console.page.get_by_role("heading", name="Nothing matches")).to_be_hidden()
-    console.check()
-
-    console.page.get_by_role("button", name="Pause").click()
-    console.send(tenant, sign_ins("watched second", "watched third"), source="okta")
-    expect(status).to_have_text("Paused; 2 new events wait")
-    assert rows(console).count() == 1
-    console.check()
-    console.page.get_by_role("button", name="Resume").click()
-    expect(rows(console)).to_have_count(3)
-    assert [text.split("watched ")[1].split()[0] for text in rows(console).all_inner_texts()] == ["third", "second", "first"]
-    assert console.page.evaluate("window.ran") is None
-
-    console.page.get_by_role("button", name="Stop").click()
-    console.send(tenant, sign_ins("watched fourth"), source="okta")
-    console.page.get_by_role("button", name="Go on live").click()
-    expect(rows(console).first).to_contain_text("watched fourth")
-    expect(rows(console)).to_have_count(4)
-    rows(console).first.get_by_role("link").click()
-    console.page.wait_for_url("**/events/**")
-    assert "watched fourth" in console.page.locator("main").inner_text()
-
-
-def test_a_live_tail_holds_a_bounded_table(watcher: tuple[Console, str]) -> None:
-    console, tenant = watcher
-    console.send(tenant, sign_ins(*(f"watched {number}" for number in range(250))), source="okta")
-    expect(console.page.locator("[data-live-count]")).to_have_text("250 new")
-    expect(console.page.locator(".arrived")).to_have_count(200)
-    expect(console.page.locator(".gap")).to_contain_text("50 more have arrived in between")
-    console.check()
-
-
-def test_a_live_tail_outlives_a_service_that_starts_again(console: Console) -> None:
-    tenant = console.create(f"outlived-{console.view}-{time.monotonic_ns()}")
-    console.sign_in(console.token(tenant, "events:read", name="watcher"))
-    console.go(f"/console/{tenant}?range=all&columns=user.name")
-    refused = 0
-
-    def proxy(route: Route) -> None:
-        nonlocal refused
-        if refused < 3:
-            refused += 1
-            route.fulfill(status=BAD_GATEWAY, body="the service is not there")
-        else:
-            route.continue_()
-
-    console.page.route("**/log/tail?*", proxy)
-    status = console.page.locator("[data-live-status]")
-    console.page.get_by_role("button", name="Live tail").click()
-    expect(status).to_have_text("The connection broke; connecting again. Nothing is lost.")
-    console.check()
-    console.send(tenant, sign_ins("meanwhile"), source="okta")
-    expect(status).to_have_text(RUNNING)
-    expect(rows(console).first).to_contain_text("meanwhile")
-    assert refused == 3
-
-
-def test_a_live_tail_ends_with_its_session(analyst: Console) -> None:
-    analyst.go(ALL)
-    analyst.page.get_by_role("button", name="Live tail").click()
-    expect(analyst.page.locator("[data-live-status]")).to_have_text(RUNNING)
-    other = analyst.context.new_page()
-    other.goto(f"{analyst.url}/console/globex")
-    other.get_by_role("button", name="Sign out").click()
-    expect(analyst.page.locator("[data-live-status]")).to_contain_text("Your session has ended")
-    analyst.check()
-    analyst.page.get_by_role("link", name="Sign in again").click()
-    expect(analyst.page.get_by_label("Token")).to_be_visible()
 
 
 def test_the_states_of_a_log_that_has_nothing_to_show(console: Console) -> None:

@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from cryptography.hazmat.primitives.asymmetric import ec
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from keyvault.algorithms import Algorithm
-from keyvault.jwk import PublicJwk
 from services.cli import app
+from tests.e2e.commands import ran
 from tests.engines import embedded
 from tests.platforms import REALM_IDS
-from tests.processes import OWN, Service, ndjson, service, tenantry
+from tests.processes import OWN, Service, tenantry
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.asyncio(loop_scope="module")]
-
-HOSTILE = "\x1b[2J\x1b]0;owned\x07 \u202eadmin\u202c \r\n2026-11-23T10:00:00.000Z  login  success  root\t\x9b31m\u2028\x7f\u200b"
-"""Clears the screen, names the window, turns the reading direction, and pretends to be a line of its own."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
-    async with service(tmp_path_factory.mktemp("commands") / "data", sample=1) as running:
-        await running.settled()
-        yield running
-
-
-async def ran(here: Service, *arguments: str) -> str:
-    """What a command prints that succeeds."""
-    result = await here.run(*arguments)
-    assert (result.code, result.err) == (0, "")
-    return result.out
 
 
 async def test_doctor_finds_nothing_wrong(here: Service) -> None:
@@ -110,70 +90,6 @@ async def test_tenants_and_keys_are_listed(here: Service) -> None:
     assert all(key["kid"] in table for key in keys)
 
 
-async def test_keys_are_rotated(here: Service) -> None:
-    waiting = json.loads(await ran(here, "keys", "rotate", "wonka", "--json"))
-    assert (waiting["outcome"], waiting["state"]) == ("waiting", "pre-activation")
-    refused = await here.run("keys", "rotate", "wonka", "--activate")
-    assert refused.code == 1
-    assert "reason" in refused.err
-    forced = json.loads(await ran(here, "keys", "rotate", "wonka", "--activate", "--reason", "a test", "--json"))
-    assert (forced["kid"], forced["active"]) == (waiting["kid"], waiting["kid"])
-    assert "warning" in forced
-
-
-async def test_a_standby_is_activated_when_it_is_due_or_with_a_reason(here: Service) -> None:
-    [standby] = [
-        key["kid"] for key in json.loads(await ran(here, "keys", "list", "tyrell", "--json"))["keys"] if key["state"] == "pre-activation"
-    ]
-    early = await here.run("keys", "activate", "tyrell", standby)
-    assert (early.code, "give a reason" in early.err) == (1, True)
-    forced = json.loads(await ran(here, "keys", "activate", "tyrell", standby, "--reason", "a test", "--json"))
-    assert forced["active"] == standby
-
-
-async def test_which_key_is_which_is_said_in_words(here: Service) -> None:
-    keys = {key["state"]: key for key in json.loads(await ran(here, "keys", "list", "hooli", "--json"))["keys"]}
-    active, standby = keys["active"], keys["pre-activation"]
-    told = (await ran(here, "keys", "rotate", "hooli")).splitlines()
-    assert told[:3] == ["outcome: waiting", f"active key: {active['kid']}", f"standby key: {standby['kid']}"]
-    table = (await ran(here, "keys", "list", "hooli")).splitlines()
-    assert table[0].split() == ["kid", "algorithm", "state", "published_at", "signs_from", "publish_until"]
-    rows = {line.split()[0]: line.split() for line in table[1:3]}
-    assert rows[standby["kid"]][4] == standby["activates_at"]
-    assert rows[active["kid"]][4] == active["activated_at"]
-    assert table[3] == f"The standby {standby['kid']} is safe to activate from {standby['ready_at']} on."
-
-
-async def test_what_was_reported_is_destroyed(here: Service) -> None:
-    kid = json.loads(await ran(here, "keys", "list", "umbrella", "--json"))["keys"][0]["kid"]
-    refused = await here.run("keys", "destroy", "umbrella", "--", kid)
-    assert refused.code == 1
-    await ran(here, "keys", "compromise", "umbrella", "--reason", "a test", "--json", "--", kid)
-    assert json.loads(await ran(here, "keys", "destroy", "umbrella", "--json", "--", kid))["state"] == "destroyed"
-
-
-async def test_who_is_affected_by_a_bad_key_is_said_before_it_is_reported_and_with_it(here: Service) -> None:
-    tenant = "initech"
-    path = f"/v1/tenants/{tenant}"
-    party = {"name": HOSTILE, "library": "istio", "contact": "shop@example.com"}
-    assert (await here.ask("PUT", f"{path}/relying-parties/shop", json=party)).status_code == 201
-    keys = json.loads(await ran(here, "keys", "list", tenant, "--json"))["keys"]
-    [kid] = [key["kid"] for key in keys if key["state"] == "active"]
-    for client in ("web", HOSTILE):
-        assert (await here.post(f"{path}/tokens/sign", {"claims": {"client_id": client, "sub": "ada"}})).status_code == 200
-    machine = json.loads(await ran(here, "keys", "blast-radius", tenant, kid, "--json"))
-    assert (machine["state"], machine["usage"]["signatures"]) == ("active", 2)
-    told = await ran(here, "keys", "blast-radius", tenant, kid)
-    assert "at least 2 tokens for about 1 subject and 2 clients" in told
-    assert "shop@example.com" in told
-    assert "It keeps a JWKS for PT20M" in told
-    reported = await ran(here, "keys", "compromise", tenant, kid, "--reason", "a laptop was stolen")
-    assert "outcome: compromised" in reported
-    assert "at least 2 tokens for about 1 subject and 2 clients" in reported
-    unsafe = {character for character in HOSTILE if not character.isprintable()} - {"\n"}
-    assert not unsafe & set(told + reported)
-
-
 def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Every command and group that there is, as one writes them."""
     command = command or get_command(app)
@@ -219,75 +135,6 @@ async def test_a_file_that_is_not_there_is_said(here: Service, tmp_path: Path) -
     assert result.code == 1
     assert "nowhere.ndjson" in result.err
     assert "Traceback" not in result.err
-
-
-def hostile_event() -> dict[str, Any]:
-    details = {"username": HOSTILE, "note": HOSTILE}
-    realm = REALM_IDS["tyrell"]
-    event = {"id": "hostile", "time": 1_795_000_000_000, "type": f"LOGIN_ERROR{HOSTILE}", "realmId": realm, "error": HOSTILE}
-    return {**event, "clientId": HOSTILE, "ipAddress": HOSTILE, "userId": HOSTILE, "details": details}
-
-
-def harmless(text: str) -> bool:
-    """Whether a terminal shows it and obeys none of it."""
-    return all(line.isprintable() for line in text.split("\n"))
-
-
-async def test_what_an_attacker_wrote_never_reaches_the_terminal_as_it_is(here: Service, tmp_path: Path) -> None:
-    file = ndjson(tmp_path / "hostile.ndjson", [hostile_event()])
-    assert (await here.run("ingest", "--source", "keycloak", "--wait", str(file))).out.startswith("1 event: 1 indexed")
-    event = json.loads(await ran(here, "search", "tyrell", "event.id:hostile", "--json"))
-    assert event["user.name"] == HOSTILE, "in the event it is whole"
-    answer = await here.ask("PUT", "/v1/tenants/tyrell", json={"display_name": HOSTILE[:150]})
-    assert answer.status_code == 200, answer.text
-    for command in (["search", "tyrell", "event.id:hostile"], ["tenants", "list"]):
-        table = await ran(here, *command)
-        assert "admin" in table
-        assert harmless(table), command
-    [line] = (await ran(here, "tail", "tyrell", "event.id:hostile", "-n", "1")).splitlines()
-    assert harmless(line)
-    assert "login_error" in line
-
-
-async def test_a_reason_that_another_wrote_is_printed_harmlessly(here: Service) -> None:
-    [key] = [key for key in (await here.get("/v1/tenants/tyrell/keys")).json()["keys"] if key["state"] == "pre-activation"]
-    answer = await here.post(f"/v1/tenants/tyrell/keys/{key['kid']}/compromise", {"reason": HOSTILE})
-    assert answer.status_code == 200, answer.text
-    shown = await ran(here, "keys", "compromise", "tyrell", key["kid"], "--reason", "again")
-    assert "admin" in shown
-    assert harmless(shown)
-    assert not any(line.startswith("2026-11-23T10:00:00.000Z") for line in shown.splitlines()), "a line of its own"
-
-
-async def test_a_kid_that_another_chose_is_printed_harmlessly(here: Service) -> None:
-    public = ec.generate_private_key(ec.SECP256R1()).public_key()
-    jwk = PublicJwk.from_public_key(public, Algorithm.ES256, "=1+1<script>\u0645" + "W" * 200).to_dict()
-    body = {"jwks": {"keys": [jwk, {**jwk, "kid": HOSTILE}]}, "publish_until": "now+1d"}
-    skipped = await here.post("/v1/tenants/tyrell/keys/import", body)
-    assert skipped.json()["skipped"][0]["kid"] == HOSTILE, "a kid that can't be printed is none"
-    listed = await ran(here, "keys", "list", "tyrell")
-    assert jwk["kid"] in listed
-    assert harmless(listed)
-
-
-async def test_a_policy_is_shown_and_changed_with_whom_it_may_break(here: Service, tmp_path: Path) -> None:
-    assert "warning" not in await ran(here, "keys", "policy", "hooli")
-    changed = (await ran(here, "keys", "policy", "hooli", "--set", "publish_ahead=PT1H", "--set", "max_published_keys=6")).splitlines()
-    assert ["publish_ahead", "PT1H"] in [line.split() for line in changed]
-    assert ["max_published_keys", "6"] in [line.split() for line in changed]
-    assert changed[-1].startswith("warning: publish_ahead of PT1H is less than")
-    refused = await here.run("keys", "policy", "hooli", "--set", "publish_ahead")
-    assert (refused.code, len(refused.err.splitlines())) == (1, 1)
-    (tmp_path / "hooli.yaml").write_text("{display_name: Hooli, keys: {publish_ahead: PT2H}}")
-    applied = await ran(here, "apply", str(tmp_path))
-    assert "hooli: warning: publish_ahead of PT2H is less than" in applied
-    assert "warnings" not in json.loads(await ran(here, "keys", "policy", "hooli", "--set", "publish_ahead=PT25H", "--json"))
-
-
-async def test_an_error_that_quotes_is_printed_harmlessly(here: Service) -> None:
-    result = await here.run("search", "globex", f"no.such.field{HOSTILE}:x")
-    assert result.code == 1
-    assert harmless(result.err)
 
 
 @pytest.mark.parametrize("tenant", ["nobody", "../globex", "globex?x=y", ""])
