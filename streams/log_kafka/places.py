@@ -11,8 +11,10 @@ from streams.event_log import Batch, Record
 from streams.log_kafka import records
 
 _PATIENCE_SECONDS: Final = 0.25
-"""How long a batch waits for what more the broker has. It may take a moment: a consumer has one fetch under way at a broker, which holds
-that one while there is nothing new in the partitions that were fetched to their end, and a busy event loop comes late to the answer."""
+"""How long the broker is asked in vain for what more it has, before a batch goes without. It may take a moment: a consumer has one fetch
+under way at a broker, which holds that one while there is nothing new in the partitions that were fetched to their end, and a busy event
+loop comes late to the answer. Only the asking counts: whoever waits while another partition's batch is filled, or while those under way
+leave no room for one, has not waited in vain."""
 
 
 class Place:
@@ -31,14 +33,14 @@ class Place:
         self.next = start
         self.reached = start
         self._more = False
-        self._more_until = 0.0
+        self._in_vain = 0.0
         self._fetched: deque[Any] = deque()
         self._size = 0
 
     @property
     def more(self) -> bool:
-        """Whether the broker had more when something was last fetched, and it may still be on its way."""
-        return self._more and time.monotonic() < self._more_until
+        """Whether the broker had more when something was last fetched, and was not asked for it in vain for too long."""
+        return self._more and self._in_vain < _PATIENCE_SECONDS
 
     @property
     def waiting(self) -> bool:
@@ -61,7 +63,11 @@ class Place:
         self._size += sum(record.serialized_value_size for record in found)
         self.reached = max(self.reached, reached)
         self._more = end is not None and self.reached < end
-        self._more_until = time.monotonic() + _PATIENCE_SECONDS
+        self._in_vain = 0.0
+
+    def asked_in_vain(self, seconds: float) -> None:
+        """The broker was asked for more for so long, and nothing came."""
+        self._in_vain += seconds
 
     def forget(self) -> None:
         """Forgets what was fetched and not handed out."""

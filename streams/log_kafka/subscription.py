@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, TypeVar
@@ -209,10 +210,14 @@ class KafkaSubscription(Subscription):
         waiting = [place for place in self._places.values() if place.waiting and not self._whole(place)]
         filling = next((place for place in waiting if place.more and consumer.gives(self.part(place.partition))), None)
         parts = [self.part(filling.partition)] if filling is not None else []
+        begun = time.monotonic()
         if waiting and not parts:
             # Not as soon as anything comes: each question costs the broker as much as all that comes within some milliseconds.
             await asyncio.sleep(max(0.0, min(_FILL_MS / 1000, *(place.rest for place in waiting))))
         found = await consumer.getmany(*parts, timeout_ms=(_FILL_MS if parts else 0) if waiting else _POLL_MS, max_records=_DECODED_AT_ONCE)
+        for place in waiting:
+            if place is filling or not consumer.gives(self.part(place.partition)):
+                place.asked_in_vain(time.monotonic() - begun)
         for partition, place in self._places.items():
             part = self.part(partition)
             reached = consumer.reached(part)

@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: one service and one Chromium, shared; a fresh `console` for each test, in each view, or an `analyst` at it.
+"""Fixtures of the browser tests: one service and one Chromium, shared; a fresh `console` for each test, in each view, and an `analyst`.
 
 They are synchronous, as tests read best so. Playwright keeps its event loop marked as running between calls, which no asynchronous test
 of this thread would survive: so the browser ends with this package, and no test of it may be asynchronous.
