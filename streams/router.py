@@ -38,10 +38,10 @@ class Router(Processor):
 
     name: ClassVar[str] = "router"
     stream: ClassVar[str] = IDP_EVENTS
-    batch_bytes: ClassVar[int] = 6 << 20
+    batch_bytes: ClassVar[int] = 5 << 20
     pace: ClassVar[float] = 0.3
     at_once: ClassVar[int] = 16
-    bytes_at_once: ClassVar[int] = 6 << 20
+    bytes_at_once: ClassVar[int] = 5 << 20
 
     def __init__(self, sources: SourceMap, exists: Callable[[str], bool] = lambda _: True) -> None:
         """`exists` says whether there is such a tenant."""

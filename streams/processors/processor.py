@@ -25,7 +25,7 @@ class Processor(Protocol):
     batch_bytes: ClassVar[int] = 24 << 20
     pace: ClassVar[float] = 0.0
     at_once: ClassVar[int] = 1
-    bytes_at_once: ClassVar[int] = 24 << 20
+    bytes_at_once: ClassVar[int] = 16 << 20
 
     async def process(self, batch: Batch) -> Sequence[NewRecord]:
         """Has its effects, durably, and answers what is to be appended together with the group's cursor.
