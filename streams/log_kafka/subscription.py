@@ -215,12 +215,11 @@ class KafkaSubscription(Subscription):
             # Not as soon as anything comes: each question costs the broker as much as all that comes within some milliseconds.
             await asyncio.sleep(max(0.0, min(_FILL_MS / 1000, *(place.rest for place in waiting))))
         found = await consumer.getmany(*parts, timeout_ms=(_FILL_MS if parts else 0) if waiting else _POLL_MS, max_records=_DECODED_AT_ONCE)
-        for place in waiting:
-            if place is filling or not consumer.gives(self.part(place.partition)):
-                place.asked_in_vain(time.monotonic() - begun)
         for partition, place in self._places.items():
             part = self.part(partition)
             reached = consumer.reached(part)
             if reached is not None and (part in found or reached > place.reached):
                 place.fetched(found.get(part, ()), reached, consumer.end(part))
                 self._heard = asyncio.get_running_loop().time()
+            elif place is filling or not consumer.gives(part):
+                place.asked_in_vain(time.monotonic() - begun)

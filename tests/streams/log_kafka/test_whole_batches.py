@@ -12,6 +12,7 @@ import pytest
 
 from streams.event_log import DEAD_LETTERS, TENANT_LOG, NewRecord
 from streams.log_kafka import KafkaEventLog
+from streams.log_kafka.consumer import Consumer
 from streams.log_kafka.places import Place
 from tests.daemon import PATIENCE
 
@@ -156,6 +157,17 @@ async def test_who_is_not_behind_waits_for_nothing(log: KafkaEventLog, monkeypat
                 found += [record.value for record in batch.records]
                 if group is not None:
                     await following.advance(batch)
+
+
+async def test_who_asks_in_vain_for_more_gets_what_there_is(log: KafkaEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Consumer, "end", lambda *_: 1_000_000)  # as of a broker that has more, and does not give it
+    async with asyncio.timeout(PATIENCE), log.follow(TENANT_LOG, None, max_bytes=24 << 20) as following:
+        await log.append([NewRecord(TENANT_LOG, b"one", "acme")])
+        found: list[bytes] = []
+        while not found:
+            batch = await following.next()
+            found += [record.value for record in batch.records] if batch is not None else []
+        assert found == [b"one"]
 
 
 async def test_who_does_not_wait_gets_what_there_is(log: KafkaEventLog) -> None:
