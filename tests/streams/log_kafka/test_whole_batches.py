@@ -170,6 +170,23 @@ async def test_who_asks_in_vain_for_more_gets_what_there_is(log: KafkaEventLog, 
         assert found == [b"one"]
 
 
+async def test_only_the_partition_that_is_asked_is_asked_in_vain(log: KafkaEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    count = Place.asked_in_vain
+
+    def counted(place: Place, seconds: float) -> None:
+        asked.append(place.partition)
+        count(place, seconds)
+
+    monkeypatch.setattr(Place, "asked_in_vain", counted)
+    monkeypatch.setattr(Consumer, "end", lambda *_: 1_000_000)
+    async with asyncio.timeout(PATIENCE), log.follow(TENANT_LOG, None, max_bytes=24 << 20) as following:
+        await log.append([NewRecord(TENANT_LOG, b"%d" % number, f"tenant-{number}") for number in range(20)])
+        while (batch := await following.next()) is None or not batch.records:
+            pass
+    assert set(asked) == {batch.partition}
+
+
 async def test_who_does_not_wait_gets_what_there_is(log: KafkaEventLog) -> None:
     async with asyncio.timeout(PATIENCE), log.follow(TENANT_LOG, None, max_bytes=24 << 20) as following:
         await log.append([NewRecord(TENANT_LOG, b"one", "acme")])
