@@ -119,3 +119,12 @@ def kept(ring: Ring) -> Held:
 def needed(ring: Ring) -> Held:
     """What the store must hold. A compromised key may be gone: it was reported after it was destroyed, and before that was in the log."""
     return {(key.ordinal, key.algorithm, key.kid) for key in ring.keys if key.destroyed_at is None and key.compromised_at is None}
+
+
+def awaited(ring: Ring) -> set[tuple[int, Algorithm]]:
+    """The names under which attempts may have left a key that the ring can still use, or loses with the next one that is prepared.
+
+    Only of a ring that has an active key or a standby: one without may create two at once.
+    """
+    tried = {(ordinal, one.algorithm) for one in ring.tried for ordinal in range(ring.next_ordinal, one.reach + 1)}
+    return {*tried, (ring.next_ordinal, ring.policy.algorithm)}

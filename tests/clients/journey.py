@@ -86,6 +86,7 @@ class Journey:
         self._compromised_at = _milliseconds(self._keys[bad]["compromised_at"])
         self._bad = bad
         await self._until(lambda: all(party.over for party in self.parties))
+        await self._look()  # the key that took over may have done so since they were last looked at
         self.takeover = _milliseconds(self._keys[self._successor]["activated_at"]) - self._compromised_at
         assert self.takeover >= self.policy.jwks_max_age + self.policy.clock_skew
 

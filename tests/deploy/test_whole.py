@@ -37,6 +37,14 @@ class Site:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()  # or it would go on for ever
+            raise
+        return self
+
+    async def _start(self) -> None:
         def start() -> None:
             self.kafka = self._stack.enter_context(made(lambda: engines.Kafka(self.secrets), "kafka"))
             self.openbao = self._stack.enter_context(made(lambda: engines.OpenBao(self.secrets), "openbao"))
@@ -49,12 +57,11 @@ class Site:
         self.settings: dict[str, Any] = dict(engines.environment(self.secrets, places))
         self.api = Service(self.home / "api", **self.settings, process=0, sample=1)
         self._stack.push_async_callback(self.api.close)
+        await self.api.start()  # before the workers, who wait for a Kafka that they keep busy; this one would end, and be started again
         for number in range(2):
             worker = Worker(self.home / f"worker-{number}", self.settings)
             self._stack.push_async_callback(worker.close)
             await worker.start()
-        await self.api.start()
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()

@@ -26,6 +26,11 @@ def connection(url: str) -> KafkaConnection:
     return KafkaConnection.from_url(url)
 
 
+def say(*words: object) -> None:
+    """In one write: with PYTHONUNBUFFERED, `print` makes one of each word, and who is killed between them has said half a line."""
+    os.write(sys.stdout.fileno(), f"{' '.join(map(str, words))}\n".encode())
+
+
 async def decide(log: KafkaEventLog, name: str, count: int) -> None:
     """Appends to each key in turn two records with the key's next number, if nobody else did; says which."""
     for n in range(count):
@@ -38,7 +43,7 @@ async def decide(log: KafkaEventLog, name: str, count: int) -> None:
                 appended = await log.append_if_unchanged(new, last=records[-1].offset if records else None)
             except (Changed, LogUnavailable):
                 continue
-            print(key, number, name, appended[0].offset, flush=True)
+            say(key, number, name, appended[0].offset)
             break
 
 
@@ -58,7 +63,7 @@ async def copy(log: KafkaEventLog, _name: str, count: int) -> None:
             async with log.follow(IDP_EVENTS, GROUP, max_records=7) as subscription:
                 while (batch := await subscription.next()) is not None:
                     await subscription.advance(batch, outputs(batch))
-                    print(batch.partition, batch.start, batch.end, flush=True)
+                    say(batch.partition, batch.start, batch.end)
                     done += 1
                     if done == count:
                         return
