@@ -121,10 +121,6 @@ def needed(ring: Ring) -> Held:
     return {(key.ordinal, key.algorithm, key.kid) for key in ring.keys if key.destroyed_at is None and key.compromised_at is None}
 
 
-def awaited(ring: Ring) -> set[tuple[int, Algorithm]]:
-    """The names under which attempts may have left a key that the ring can still use, or loses with the next one that is prepared.
-
-    Only of a ring that has an active key or a standby: one without may create two at once.
-    """
-    tried = {(ordinal, one.algorithm) for one in ring.tried for ordinal in range(ring.next_ordinal, one.reach + 1)}
-    return {*tried, (ring.next_ordinal, ring.policy.algorithm)}
+def tried(ring: Ring) -> set[tuple[int, Algorithm]]:
+    """The names under which attempts with another algorithm may have left a key: the ring knows of them until its next key is prepared."""
+    return {(ordinal, one.algorithm) for one in ring.tried for ordinal in range(ring.next_ordinal, one.reach + 1)}
