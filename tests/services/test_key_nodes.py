@@ -91,6 +91,7 @@ class KeyNodes(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             self.run(self.everybody_settles())
+            self.run(self.next_keys_come())
             folded = Ring.fold(self.watch.events)
             assert all(one.here.rings.of(ACME.tenant) == folded for one in self.nodes)
         finally:
@@ -140,6 +141,18 @@ class KeyNodes(RuleBasedStateMachine):
             await one.start()
             one.clock.ahead = 0
         until = self.now + IN_FLIGHT + 2 * SKEW  # somebody's clock was ahead, and said since when there is a leftover
+        await self.settle_until(until)
+        assert self.watch.ring.active is not None
+        held = await alive(self.store, ACME, range(1, self.watch.ring.next_ordinal + 3))
+        assert needed(self.watch.ring) <= held, "none is lost"
+        strange = {(ordinal, algorithm) for ordinal, algorithm, _ in held - kept(self.watch.ring)}
+        assert strange <= tried(self.watch.ring), "none is forgotten"
+        for one in self.nodes:
+            await self.begin(one, sign, whole=True)
+        assert {token.kid for token in self.watch.tokens if token.signed_at == until} == {self.watch.ring.active.kid}
+
+    async def settle_until(self, until: int) -> None:
+        """All that is due by then is done when it is due."""
         while self.now <= until:
             for one in self.nodes:
                 await self.begin(one, settle, whole=True)
@@ -149,14 +162,14 @@ class KeyNodes(RuleBasedStateMachine):
             assert due_at > self.now, "all that was due was done"
             self.now = due_at
         self.now = until
-        assert self.watch.ring.active is not None
-        held = await alive(self.store, ACME, range(1, self.watch.ring.next_ordinal + 3))
-        assert needed(self.watch.ring) <= held, "none is lost"
-        strange = {(ordinal, algorithm) for ordinal, algorithm, _ in held - kept(self.watch.ring)}
-        assert strange <= tried(self.watch.ring), "none is forgotten"
-        for one in self.nodes:
-            await self.begin(one, sign, whole=True)
-        assert {token.kid for token in self.watch.tokens if token.signed_at == until} == {self.watch.ring.active.kid}
+
+    async def next_keys_come(self) -> None:
+        """Once the ring has used up every name that an attempt tried, the store holds its keys and nothing else."""
+        while self.watch.ring.tried:
+            due_at = next_due(self.watch.ring, self.watch.ring.policy, self.now)
+            assert due_at is not None
+            await self.settle_until(due_at)
+        await self.everybody_settles()
 
     def kid(self, one: VirtualNode, which: int) -> str:
         """One of the last keys that the node knows."""
