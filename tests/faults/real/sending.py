@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -95,11 +96,28 @@ async def sender(bootstrap: str, prefix: str, dice: random.Random) -> AsyncItera
         linger_ms=2,
         request_timeout_ms=150_000,  # after which it would drop a batch
     )
-    await producer.start()
+    with _silent("aiokafka"):
+        await producer.start()
+        try:
+            yield Sender(producer, f"{prefix}.idp-events", dice)
+        finally:
+            await producer.stop()
+
+
+@contextmanager
+def _silent(library: str) -> Iterator[None]:
+    """Within it, the library logs nothing.
+
+    It would log each attempt, hundreds a second while Kafka is away. pytest keeps them all, and looking through so many objects for
+    garbage takes Python seconds, in which it measures nothing but that.
+    """
+    logger = logging.getLogger(library)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
-        yield Sender(producer, f"{prefix}.idp-events", dice)
+        yield
     finally:
-        await producer.stop()
+        logger.setLevel(before)
 
 
 def _events(dice: random.Random) -> Iterator[dict[str, Any]]:
