@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from keyvault.key_store import KeyStore
@@ -16,6 +16,9 @@ from streams.event_log import EventLog
 from streams.index_tantivy.index import TantivyIndex
 from streams.log_sqlite import SqliteEventLog
 from streams.search_index import SearchIndex
+
+if TYPE_CHECKING:
+    from streams.log_kafka import KafkaConnection
 
 # The clients of the real engines take a second to import, and most commands need none of them: they are imported where a URL names them.
 
@@ -40,16 +43,26 @@ async def open_log(settings: Settings) -> EventLog:
         LogUnavailable: it can't be opened.
     """
     if shared(settings):
-        from streams.log_kafka import KafkaConnection, KafkaEventLog  # noqa: PLC0415
+        from streams.log_kafka import KafkaEventLog  # noqa: PLC0415
 
-        try:
-            connection = KafkaConnection.from_url(settings.log_url, settings.secret("kafka_password"))
-        except ValueError as error:
-            raise SettingsError(f"TENANTRY_LOG_URL: {error}") from error
-        return await KafkaEventLog.open(connection)
+        return await KafkaEventLog.open(_kafka(settings))
     path = _path("LOG", settings.log_url, "sqlite:///absolute/path or kafka://host:9092/prefix", settings.data / "log.sqlite")
     _make(path.parent)
     return SqliteEventLog(path)
+
+
+async def log_to_come(settings: Settings) -> str | None:
+    """What opening the log of the settings would make on a Kafka for good, in words, or None if there is nothing to make; looks only.
+
+    Raises:
+        SettingsError: TENANTRY_LOG_URL names none.
+        LogUnavailable: Kafka is away, or the log was there once.
+    """
+    if not shared(settings):
+        return None
+    from streams.log_kafka import KafkaEventLog  # noqa: PLC0415
+
+    return await KafkaEventLog.to_come(_kafka(settings))
 
 
 def open_index(settings: Settings) -> SearchIndex:
@@ -121,6 +134,15 @@ def make_data(settings: Settings) -> None:
         SettingsError: it can't be made, or written.
     """
     _make(settings.data)
+
+
+def _kafka(settings: Settings) -> KafkaConnection:
+    from streams.log_kafka import KafkaConnection  # noqa: PLC0415
+
+    try:
+        return KafkaConnection.from_url(settings.log_url, settings.secret("kafka_password"))
+    except ValueError as error:
+        raise SettingsError(f"TENANTRY_LOG_URL: {error}") from error
 
 
 def _path(name: str, url: str, wanted: str, default: Path) -> Path:

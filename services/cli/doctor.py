@@ -12,7 +12,7 @@ from services.answering import index_answers, store_answers
 from services.backup.places import Places
 from services.cli.app import Json
 from services.cli.output import out, print_json
-from services.engines import open_index, open_log, open_store
+from services.engines import log_to_come, open_index, open_log, open_store
 from services.overview.health import Finding, data_directory, find, known_settings, log_ends, place
 from services.settings import Settings
 
@@ -61,6 +61,8 @@ def _to_come(embedded: Path | None) -> bool:
 
 
 async def _log(settings: Settings) -> str:
+    if (to_come := await log_to_come(settings)) is not None:
+        return to_come  # topics that are made stay as they are: who only looks must not decide how they are made
     log = await open_log(settings)
     try:
         return await log_ends(log)

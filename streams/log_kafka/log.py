@@ -71,6 +71,15 @@ class KafkaEventLog(EventLog):
             raise
         return log
 
+    @staticmethod
+    async def to_come(connection: KafkaConnection) -> str | None:
+        """What `open` would make of a log that is not there yet, in words, or None if it is there; looks only.
+
+        Raises:
+            LogUnavailable: Kafka is away, or the log was there once.
+        """
+        return await Topics(connection, names.Names(connection.prefix)).to_come()
+
     async def append(self, records: Sequence[NewRecord]) -> Sequence[Record]:
         if not records:
             return []

@@ -60,6 +60,34 @@ class Topics:
                             raise
                     await asyncio.sleep(RETRY_SECONDS)
 
+    async def to_come(self) -> str | None:
+        """What the next `open` makes, in words, or None if everything is there. It looks, and makes nothing.
+
+        Raises:
+            LogUnavailable: Kafka is away, or a log of record was there once.
+        """
+        with unavailable("look for its topics"):
+            admin = AIOKafkaAdminClient(**self._connection.settings(), client_id="tenantry", request_timeout_ms=REQUEST_MS)
+            try:
+                async with asyncio.timeout(QUESTION_SECONDS):
+                    await admin.start()
+                    described = await admin.describe_topics([*map(self._names.topic, STREAMS), self._names.layout])
+            finally:
+                await admin.close()
+        unknown = kafka_errors.UnknownTopicOrPartitionError.errno
+        missing = [topic["topic"] for topic in described if topic["error_code"] == unknown]
+        lost = [name for name in map(self._names.topic, OF_RECORD) if name in missing]
+        if lost and self._names.layout not in missing:
+            raise LogUnavailable(f"{' and '.join(lost)} was there once, and is missing: start nothing before you have read docs/losing.md")
+        if not missing:
+            return None
+        chosen = self._connection.replication
+        copies = f"replication={chosen}" if chosen != -1 else "as many copies as is the brokers' default"
+        return (
+            f"answers; to be made by the first process that opens the log, with partitions={self._connection.partitions} and {copies}, "
+            f"which stay as they are then: {', '.join(missing)}"
+        )
+
     async def _opened(self) -> Mapping[str, int]:
         admin = AIOKafkaAdminClient(**self._connection.settings(), client_id="tenantry", request_timeout_ms=REQUEST_MS)
         try:

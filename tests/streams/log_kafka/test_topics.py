@@ -32,6 +32,14 @@ async def settings(admin: Any, topic: str) -> dict[str, str]:
     return {entry[0]: entry[1] for entry in answer.resources[0][4]}
 
 
+async def grow(admin: Any, topic: str) -> None:
+    """To three partitions; the answer comes before the broker itself knows of them."""
+    await admin.create_partitions({topic: NewPartitions(3)})
+    async with asyncio.timeout(30):
+        while len((await admin.describe_topics([topic]))[0]["partitions"]) != 3:  # noqa: ASYNC110 -- it tells nobody
+            await asyncio.sleep(0.05)
+
+
 async def opened(connection: KafkaConnection) -> dict[str, int]:
     log = await KafkaEventLog.open(connection)
     try:
@@ -68,13 +76,40 @@ async def test_a_log_of_record_that_forgets_is_refused(connection: KafkaConnecti
 
 async def test_a_log_of_record_whose_partitions_were_changed_is_refused(connection: KafkaConnection, admin: Any) -> None:
     await opened(connection)
-    await admin.create_partitions({f"{connection.prefix}.{IDP_EVENTS}": NewPartitions(3)})
+    await grow(admin, f"{connection.prefix}.{IDP_EVENTS}")
     assert (await opened(connection))[IDP_EVENTS] == 3
-    await admin.create_partitions({f"{connection.prefix}.{CONTROL}": NewPartitions(3)})
+    await grow(admin, f"{connection.prefix}.{CONTROL}")
     with pytest.raises(LogUnavailable, match="has 3 partitions and was created with 2"):
         await opened(connection)
+
+
+async def test_looking_for_the_topics_makes_none(connection: KafkaConnection, admin: Any) -> None:
+    to_come = await KafkaEventLog.to_come(connection)
+    assert to_come is not None
+    assert f"{connection.prefix}.{TENANT_LOG}" in to_come
+    assert f"partitions={connection.partitions}" in to_come
+    assert [name for name in await admin.list_topics() if name.startswith(f"{connection.prefix}.")] == []
+    await admin.create_topics([NewTopic(f"{connection.prefix}.{IDP_EVENTS}", 7, 1)])
+    some = await KafkaEventLog.to_come(replace(connection, replication=1))
+    assert some is not None
+    assert f"{connection.prefix}.{IDP_EVENTS}" not in some, "the operator has made it"
+    assert "replication=1" in some
+    await opened(connection)
+    assert await KafkaEventLog.to_come(connection) is None
+
+
+async def test_a_log_of_record_that_has_gone_is_told(connection: KafkaConnection, admin: Any) -> None:
+    await opened(connection)
+    await admin.delete_topics([f"{connection.prefix}.{TENANT_LOG}"])
+    async with asyncio.timeout(30):
+        while f"{connection.prefix}.{TENANT_LOG}" in await admin.list_topics():  # noqa: ASYNC110 -- it tells nobody
+            await asyncio.sleep(0.05)
+    with pytest.raises(LogUnavailable, match=r"tenant-log was there once.*docs/losing\.md"):
+        await KafkaEventLog.to_come(connection)
 
 
 async def test_a_kafka_that_is_not_there_is_said_to_be(kafka: Kafka) -> None:  # the fixture allows sockets
     with pytest.raises(LogUnavailable, match="brokers run"):
         await opened(KafkaConnection(("127.0.0.1:1",), "nowhere"))
+    with pytest.raises(LogUnavailable, match="brokers run"):
+        await KafkaEventLog.to_come(KafkaConnection(("127.0.0.1:1",), "nowhere"))
