@@ -22,6 +22,7 @@ password tenantry/vault-secret-id
 password dashboards/password
 password opensearch/admin-password
 password openbao/snapshot-secret-id
+password openbao/recovery-secret-id
 openssl rand -out "$new/openbao/seal.key" 32
 
 # openssl in silence, unless it fails: it writes its progress to the standard error.

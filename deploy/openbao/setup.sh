@@ -1,6 +1,6 @@
 #!/bin/sh
 # Initialises OpenBao the first time, and gives it the mount, the policy and the role that Tenantry needs; may be run again at any time.
-# The recovery key, of which a new root token can be made, stays in $KEPT/init.txt; the root token is revoked at the end.
+# The root token is revoked at the end. The recovery key stays in $KEPT/init.txt: with it, as-root.sh makes another when one is needed.
 set -eu
 umask 077
 # role NAME SECRET_FILE TTL: a role of the policy of its name, which logs in with the secret of the file.
@@ -27,8 +27,10 @@ bao secrets list -format=json | grep -q '"tenantry/"' || bao secrets enable -pat
 bao auth list -format=json | grep -q '"approle/"' || bao auth enable approle
 bao policy write tenantry "$POLICY"
 printf 'path "sys/storage/raft/snapshot" {\n  capabilities = ["read"]\n}\n' | bao policy write snapshot -
+printf 'path "sys/generate-root-token/*" {\n  capabilities = ["create", "read", "update", "delete"]\n}\n' | bao policy write recovery -
 role tenantry "$SECRETS/tenantry/vault-secret-id" 1h
 role snapshot "$SECRETS/openbao/snapshot-secret-id" 5m
+role recovery "$SECRETS/openbao/recovery-secret-id" 5m
 bao token revoke -self
 sed '/^Initial Root Token: /d' "$KEPT/init.txt" > "$KEPT/init.new"
 mv "$KEPT/init.new" "$KEPT/init.txt"

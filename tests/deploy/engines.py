@@ -61,10 +61,10 @@ class Deployed(Server):
         shutil.copytree(secrets, self.secrets)
         self.ca = secrets / "ca.pem"
 
-    def run(self, script: str, stdin: bytes = b"", **environment: object) -> subprocess.CompletedProcess[bytes]:
+    def run(self, script: str, *arguments: str, stdin: bytes = b"", **environment: object) -> subprocess.CompletedProcess[bytes]:
         """Runs a script of deploy/."""
         env = {**os.environ, **{name: str(value) for name, value in environment.items()}}
-        return subprocess.run([ROOT / "deploy" / script], input=stdin, capture_output=True, env=env, timeout=120, check=False)
+        return subprocess.run([ROOT / "deploy" / script, *arguments], input=stdin, capture_output=True, env=env, timeout=120, check=False)
 
 
 class Kafka(Deployed):
@@ -179,11 +179,10 @@ class OpenBao(Deployed):
         """What openbao-setup does."""
         return self.run_own("setup.sh")
 
-    def run_own(self, script: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    def run_own(self, script: str, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Runs one of its scripts, as compose does."""
-        return self.run(
-            f"openbao/{script}", stdin, KEPT=self.kept, SECRETS=self.secrets, POLICY=ROOT / "docs/vault-policy.hcl", **self.client()
-        )
+        places = {"KEPT": self.kept, "SECRETS": self.secrets, "POLICY": ROOT / "docs/vault-policy.hcl"}
+        return self.run(f"openbao/{script}", *arguments, stdin=stdin, **places, **self.client())
 
     def client(self) -> dict[str, object]:
         """The environment of its command line."""

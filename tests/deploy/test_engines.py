@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from keyvault.algorithms import Algorithm
-from keyvault.errors import KeyStoreUnavailable
+from keyvault.errors import KeyNotFound, KeyStoreUnavailable
 from keyvault.key_store import KeyName
 from services.engines import open_log, open_store
 from services.settings import Settings
@@ -113,6 +113,64 @@ def test_openbao_goes_on_without_its_recovery_key_once_its_setup_is_told(openbao
     note.write_text(kept)
 
 
+def test_openbao_runs_a_command_as_root_and_root_is_gone_behind_it(openbao: engines.OpenBao) -> None:
+    ran = openbao.run_own("as-root.sh", "sh", "-c", 'bao policy write tenantry "$POLICY" && echo "$BAO_TOKEN"')
+    assert ran.returncode == 0, ran.stderr
+    *said, token = ran.stdout.decode().split()
+    assert " ".join(said) == "Success! Uploaded policy: tenantry"
+    with client(openbao, headers={"X-Vault-Token": token}) as late:
+        assert late.get("/v1/auth/token/lookup-self").status_code == 403, "it was revoked"
+    failed = openbao.run_own("as-root.sh", "sh", "-c", "echo $BAO_TOKEN; exit 7")
+    assert failed.returncode == 7
+    with client(openbao, headers={"X-Vault-Token": failed.stdout.decode().strip()}) as late:
+        assert late.get("/v1/auth/token/lookup-self").status_code == 403, "whatever became of the command"
+
+
+def test_openbao_makes_nobody_root_for_one_of_the_two_secrets(openbao: engines.OpenBao) -> None:
+    note = openbao.kept / "init.txt"
+    kept = note.read_text()
+    key = kept.partition("Recovery Key 1: ")[2].splitlines()[0]
+    note.write_text("the recovery key is in the safe\n")
+    try:
+        for given in (b"", b"bm90IHRoZSByZWNvdmVyeSBrZXk=\n"):
+            refused = openbao.run_own("as-root.sh", "echo", "root", stdin=given)
+            assert refused.returncode != 0
+            assert refused.stdout == b""
+        asked = openbao.run_own("as-root.sh", "bao", "policy", "list", stdin=f"{key}\n".encode())
+        assert asked.returncode == 0, asked.stderr
+        assert b"recovery" in asked.stdout.split()
+    finally:
+        note.write_text(kept)
+    right = openbao.secrets / "openbao/recovery-secret-id"
+    secret = right.read_text()
+    right.write_text("wrong")
+    try:
+        refused = openbao.run_own("as-root.sh", "echo", "root")
+        assert refused.returncode != 0
+        assert refused.stdout == b""
+    finally:
+        right.write_text(secret)
+    with client(openbao) as anonymous:
+        answer = anonymous.post("/v1/auth/approle/login", json={"role_id": "recovery", "secret_id": secret})
+    with client(openbao, headers={"X-Vault-Token": answer.json()["auth"]["client_token"]}) as role:
+        for path in ("/v1/tenantry/keys/one", "/v1/sys/mounts", "/v1/sys/policies/acl/tenantry", "/v1/sys/storage/raft/snapshot"):
+            assert role.get(path).status_code == 403, path
+
+
+async def test_an_administrator_takes_a_key_away(openbao: engines.OpenBao) -> None:
+    """As docs/losing.md says, where the log is lost that knew of its compromise."""
+    store = open_store(settings(openbao, "openbao:8200"))
+    name = KeyName(TenantScope("acme"), 3, Algorithm.RS256)
+    await store.create(name)
+    line = "bao write tenantry/keys/acme.3.RS256/config deletion_allowed=true && bao delete tenantry/keys/acme.3.RS256"
+    assert line in (engines.ROOT / "docs/losing.md").read_text()
+    taken = openbao.run_own("as-root.sh", "sh", "-c", line)
+    assert taken.returncode == 0, taken.stderr
+    with pytest.raises(KeyNotFound):
+        await store.public_key(name)
+    await store.close()
+
+
 async def test_openbao_comes_back_from_a_snapshot_with_its_keys(openbao: engines.OpenBao, secrets: Path) -> None:
     name = KeyName(TenantScope("globex"), 1, Algorithm.ES256)
     store = open_store(settings(openbao, "openbao:8200"))
@@ -121,13 +179,13 @@ async def test_openbao_comes_back_from_a_snapshot_with_its_keys(openbao: engines
     snapshot = openbao.run_own("snapshot.sh")
     assert snapshot.returncode == 0, snapshot.stderr
     with made(lambda: engines.OpenBao(secrets), "openbao") as other:
-        restored = other.run_own("restore.sh", snapshot.stdout)
+        restored = other.run_own("restore.sh", stdin=snapshot.stdout)
         assert restored.returncode == 0, restored.stderr
         store = open_store(settings(other, "openbao:8200"))
         assert (await store.public_key(name)).kid == kid
         assert await store.sign(name, [b"message"])
         await store.close()
-        again = other.run_own("restore.sh", snapshot.stdout)
+        again = other.run_own("restore.sh", stdin=snapshot.stdout)
         assert again.returncode == 1
         assert b"Restore into a new one" in again.stderr
         assert other.give_role().returncode == 0
