@@ -79,17 +79,23 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
         """
         try:
             await self.begin_transaction()
-            sending = [self._send(records)]
-            if offsets is not None:
-                sending.append(self.send_offsets_to_transaction(dict(offsets), group))
-            placed, *_ = await asyncio.gather(*sending)
-        except BaseException as error:
-            raise NotWritten from error
+            async with asyncio.TaskGroup() as sending:  # where one part fails, none waits on for a producer that has ended
+                sent = sending.create_task(self._send(records))
+                if offsets is not None:
+                    sending.create_task(_end(self._txn_manager.add_offsets_to_txn(dict(offsets), group)))
+            placed = sent.result()
+        except BaseException as error:  # noqa: BLE001 -- whatever it is, nothing was written
+            raise NotWritten from _first(error)
         try:
             await self.commit_transaction()
         except BaseException as error:
             raise InDoubt(placed) from error
         return placed
+
+    async def commit_transaction(self) -> None:
+        """Asks for the commit, and returns when it has happened; see aiokafka."""
+        self._txn_manager.committing_transaction()
+        await _end(self._txn_manager.wait_for_transaction_end())
 
     async def discard(self) -> None:
         """Ends it at once, without a last try. aiokafka's own `stop` would go on trying, for ever if the brokers are away."""
@@ -120,7 +126,9 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
         for index, record in enumerate(records):
             parts[TopicPartition(record.topic, record.partition)].append(index)
         placed: list[Record | None] = [None] * len(records)
-        await asyncio.gather(*(self._send_part(part, indexes, records, placed) for part, indexes in parts.items()))
+        async with asyncio.TaskGroup() as sending:
+            for part, indexes in parts.items():
+                sending.create_task(self._send_part(part, indexes, records, placed))
         assert None not in placed
         return placed  # type: ignore[return-value] # mypy can't see that none is left
 
@@ -156,6 +164,20 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
 def _works_for(task: asyncio.Task[Any], sender: object) -> bool:
     frame = getattr(task.get_coro(), "cr_frame", None)
     return frame is not None and frame.f_locals.get("self") is sender
+
+
+async def _end(future: asyncio.Future[None]) -> None:
+    """Waits for it. aiokafka would shield it; where whoever waits is cancelled just when it fails, nobody looks at the shield's error."""
+    future.add_done_callback(_look)
+    await asyncio.wait({future})
+    future.result()
+
+
+def _first(error: BaseException) -> BaseException:
+    """The error itself, or the first of those of a group's tasks."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _look(future: asyncio.Future[Any]) -> None:
