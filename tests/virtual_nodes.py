@@ -121,6 +121,12 @@ def needed(ring: Ring) -> Held:
     return {(key.ordinal, key.algorithm, key.kid) for key in ring.keys if key.destroyed_at is None and key.compromised_at is None}
 
 
-def tried(ring: Ring) -> set[tuple[int, Algorithm]]:
-    """The names under which attempts with another algorithm may have left a key: the ring knows of them until its next key is prepared."""
-    return {(ordinal, one.algorithm) for one in ring.tried for ordinal in range(ring.next_ordinal, one.reach + 1)}
+def attempted(ring: Ring) -> set[tuple[int, Algorithm]]:
+    """The names under which attempts may have left a key that is not in the log, and that the ring knows of.
+
+    Its next keys will have some of them, and find it (an attempt on a ring without any key takes two names); those with other algorithms
+    are leftovers once the next key is prepared, and discarded when nobody can be making them any more.
+    """
+    coming = {(ring.next_ordinal + number, ring.policy.algorithm) for number in range(2)}
+    others = {(ordinal, one.algorithm) for one in ring.tried for ordinal in range(ring.next_ordinal, one.reach + 1)}
+    return coming | others | {(one.ordinal, one.algorithm) for one in ring.leftovers}

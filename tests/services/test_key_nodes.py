@@ -28,7 +28,7 @@ from tests.keyvault.made import NOW, POLICY, with_policy
 from tests.services.nodes import Node, register
 from tests.services.ring_watch import RingWatch
 from tests.stepped import unavailable
-from tests.virtual_nodes import VirtualNode, alive, kept, needed, tried
+from tests.virtual_nodes import VirtualNode, alive, attempted, kept, needed
 
 ACME: Final = TenantScope("acme")
 WHY: Final = "a test"
@@ -146,7 +146,7 @@ class KeyNodes(RuleBasedStateMachine):
         held = await alive(self.store, ACME, range(1, self.watch.ring.next_ordinal + 3))
         assert needed(self.watch.ring) <= held, "none is lost"
         strange = {(ordinal, algorithm) for ordinal, algorithm, _ in held - kept(self.watch.ring)}
-        assert strange <= tried(self.watch.ring), "none is forgotten"
+        assert strange <= attempted(self.watch.ring), "none is forgotten"
         for one in self.nodes:
             await self.begin(one, sign, whole=True)
         assert {token.kid for token in self.watch.tokens if token.signed_at == until} == {self.watch.ring.active.kid}
@@ -164,12 +164,15 @@ class KeyNodes(RuleBasedStateMachine):
         self.now = until
 
     async def next_keys_come(self) -> None:
-        """Once the ring has used up every name that an attempt tried, the store holds its keys and nothing else."""
-        while self.watch.ring.tried:
+        """Once the ring has used up every name that an attempt may have taken, the store holds its keys and nothing else."""
+        reach = max(ordinal for ordinal, _ in attempted(self.watch.ring))
+        while self.watch.ring.next_ordinal <= reach:
             due_at = next_due(self.watch.ring, self.watch.ring.policy, self.now)
             assert due_at is not None
             await self.settle_until(due_at)
         await self.everybody_settles()
+        held = await alive(self.store, ACME, range(1, self.watch.ring.next_ordinal + 3))
+        assert held <= kept(self.watch.ring), "none is forgotten"
 
     def kid(self, one: VirtualNode, which: int) -> str:
         """One of the last keys that the node knows."""
