@@ -7,21 +7,26 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from types import FrameType
 from typing import Final
 
+import structlog
 import uvicorn
 
 from services.answering import warn
 from services.api.app import application
 from services.api.published_protocol import PublishedProtocol
 from services.bootstrap import start
+from services.engines import shared
 from services.errors import SettingsError
 from services.platform import Platform
 from services.sample.load import load_sample
 from services.settings import Settings
+from streams.errors import LogUnavailable
 
+_log = structlog.get_logger(__name__)
+_AGAIN_SECONDS: Final = 2.0
 _SHOWN: Final = 6  # tenants in the greeting
 _UNTAKEN_MS: Final = 90_000
 """How long a client may take nothing of what was sent to it. Then the system ends the connection: closing it would wait for the client."""
@@ -40,10 +45,11 @@ def run(settings: Settings) -> None:
 
 
 async def serve(settings: Settings) -> None:
-    """Starts the platform, serves it, and stops it in order."""
+    """Starts the platform, serves it, and stops it in order. Where the log is a Kafka that is away, it waits."""
     listening = _listen(settings)
     settings = settings.model_copy(update={"port": listening.getsockname()[1]})
-    async with start(settings) as platform:
+    async with AsyncExitStack() as stack:
+        platform = await _started(settings, stack)
         if settings.sample:
             await load_sample(platform)
         server = _Server(
@@ -56,6 +62,18 @@ async def serve(settings: Settings) -> None:
             await server.serve(sockets=[listening])
         finally:
             looking.cancel()
+
+
+async def _started(settings: Settings, stack: AsyncExitStack) -> Platform:
+    """The platform, as soon as Kafka is there: who starts everything at once, as after a power cut, need not know in which order."""
+    while True:
+        try:
+            return await stack.enter_async_context(start(settings))
+        except LogUnavailable as error:
+            if not shared(settings):
+                raise
+            _log.warning("log_unavailable", error=str(error))
+        await asyncio.sleep(_AGAIN_SECONDS)
 
 
 def configuration(platform: Platform) -> uvicorn.Config:

@@ -57,7 +57,7 @@ class Site:
         self.settings: dict[str, Any] = dict(engines.environment(self.secrets, places))
         self.api = Service(self.home / "api", **self.settings, process=0, sample=1)
         self._stack.push_async_callback(self.api.close)
-        await self.api.start()  # before the workers, who wait for a Kafka that they keep busy; this one would end, and be started again
+        await self.api.start()
         for number in range(2):
             worker = Worker(self.home / f"worker-{number}", self.settings)
             self._stack.push_async_callback(worker.close)
