@@ -21,4 +21,5 @@ unset key
 # The password of the exchange may be seen in the list of processes: it is of no use without what it opens.
 BAO_TOKEN=$(echo "$made" | field 'Encoded Token' | tr -d '\n' | bao operator generate-root -decode=- -otp="$(echo "$begun" | field OTP)")
 trap 'bao token revoke -self > /dev/null' EXIT
+trap 'exit 1' HUP INT TERM # or the trap above would not be heeded
 "$@"

@@ -120,10 +120,11 @@ def test_openbao_runs_a_command_as_root_and_root_is_gone_behind_it(openbao: engi
     assert " ".join(said) == "Success! Uploaded policy: tenantry"
     with client(openbao, headers={"X-Vault-Token": token}) as late:
         assert late.get("/v1/auth/token/lookup-self").status_code == 403, "it was revoked"
-    failed = openbao.run_own("as-root.sh", "sh", "-c", "echo $BAO_TOKEN; exit 7")
-    assert failed.returncode == 7
-    with client(openbao, headers={"X-Vault-Token": failed.stdout.decode().strip()}) as late:
-        assert late.get("/v1/auth/token/lookup-self").status_code == 403, "whatever became of the command"
+    for end, code in (("exit 7", 7), ("kill -TERM $PPID", 1)):
+        failed = openbao.run_own("as-root.sh", "sh", "-c", f"echo $BAO_TOKEN; {end}")
+        assert failed.returncode == code
+        with client(openbao, headers={"X-Vault-Token": failed.stdout.decode().strip()}) as late:
+            assert late.get("/v1/auth/token/lookup-self").status_code == 403, "whatever became of the command"
 
 
 def test_openbao_makes_nobody_root_for_one_of_the_two_secrets(openbao: engines.OpenBao) -> None:
