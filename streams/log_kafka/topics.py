@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -35,7 +35,10 @@ RETENTION_MS: Final[Mapping[str, int]] = {TENANT_LOG: -1, CONTROL: -1, IDP_EVENT
 
 
 class Topics:
-    """Opens the streams' topics."""
+    """Opens the streams' topics.
+
+    Which logs of record there are, and with how many partitions, a topic of its own remembers: the layout.
+    """
 
     def __init__(self, connection: KafkaConnection, names: Names) -> None:
         self._connection = connection
@@ -47,7 +50,7 @@ class Topics:
         Safe when several processes start at once.
 
         Raises:
-            LogUnavailable: Kafka is away, or a topic is not as it must be; the message says how to mend it.
+            LogUnavailable: Kafka is away, a log of record was there once, or a topic is not as it must be; the message says how to mend it.
         """
         with unavailable("open its topics"):
             deadline = time.monotonic() + QUESTION_SECONDS
@@ -57,6 +60,9 @@ class Topics:
                         return await self._opened()
                     except TROUBLES as error:  # a broker that is just being restarted is no reason not to start
                         if not passes(error) or time.monotonic() > deadline:
+                            raise
+                    except _Lost:  # another process may just have made it, and this broker not have heard of it yet
+                        if time.monotonic() > deadline:
                             raise
                     await asyncio.sleep(RETRY_SECONDS)
 
@@ -76,9 +82,8 @@ class Topics:
                 await admin.close()
         unknown = kafka_errors.UnknownTopicOrPartitionError.errno
         missing = [topic["topic"] for topic in described if topic["error_code"] == unknown]
-        lost = [name for name in map(self._names.topic, OF_RECORD) if name in missing]
-        if lost and self._names.layout not in missing:
-            raise LogUnavailable(f"{' and '.join(lost)} was there once, and is missing: start nothing before you have read docs/losing.md")
+        if self._names.layout not in missing and (lost := [name for name in map(self._names.topic, OF_RECORD) if name in missing]):
+            raise _Lost(lost)
         if not missing:
             return None
         chosen = self._connection.replication
@@ -108,6 +113,8 @@ class Topics:
                 new for name, new in wanted.items() if described[name]["error_code"] == kafka_errors.UnknownTopicOrPartitionError.errno
             ]
             if missing:
+                if described[self._names.layout]["error_code"] == 0:
+                    await self._check_lost({new.name for new in missing})
                 await self._create(admin, missing)
             ready = [name for name, topic in described.items() if topic["error_code"] == 0 and _led(topic)]
             for name, topic in described.items():
@@ -181,6 +188,12 @@ class Topics:
             finally:
                 await producer.stop()
 
+    async def _check_lost(self, missing: Collection[str]) -> None:
+        """Nothing is made in place of a log of record: everything would seem well, and whoever was a tenant would be none."""
+        lost = [name for stream in await self._remembered() if (name := self._names.topic(stream)) in missing]
+        if lost:
+            raise _Lost(lost)
+
     async def _remembered(self) -> Mapping[str, int]:
         place = TopicPartition(self._names.layout, 0)
         consumer = AIOKafkaConsumer(**self._connection.settings(), request_timeout_ms=REQUEST_MS, auto_offset_reset="earliest")
@@ -197,6 +210,14 @@ class Topics:
         finally:
             await consumer.stop()
         return remembered
+
+
+class _Lost(LogUnavailable):
+    def __init__(self, topics: Sequence[str]) -> None:
+        super().__init__(
+            f"{' and '.join(sorted(topics))} was there once, and is missing, and nothing is made in its place; "
+            "what to do is in docs/losing.md, under Kafka"
+        )
 
 
 def _led(topic: Mapping[str, Any]) -> bool:

@@ -40,6 +40,14 @@ async def grow(admin: Any, topic: str) -> None:
             await asyncio.sleep(0.05)
 
 
+async def delete(admin: Any, topic: str) -> None:
+    """Returns when it is gone; the answer comes before."""
+    await admin.delete_topics([topic])
+    async with asyncio.timeout(30):
+        while topic in await admin.list_topics():  # noqa: ASYNC110 -- it tells nobody
+            await asyncio.sleep(0.05)
+
+
 async def opened(connection: KafkaConnection) -> dict[str, int]:
     log = await KafkaEventLog.open(connection)
     try:
@@ -98,14 +106,21 @@ async def test_looking_for_the_topics_makes_none(connection: KafkaConnection, ad
     assert await KafkaEventLog.to_come(connection) is None
 
 
-async def test_a_log_of_record_that_has_gone_is_told(connection: KafkaConnection, admin: Any) -> None:
+@pytest.mark.parametrize("lost", [TENANT_LOG, CONTROL])
+async def test_a_log_of_record_that_has_gone_is_told_and_not_replaced(connection: KafkaConnection, admin: Any, lost: str) -> None:
     await opened(connection)
-    await admin.delete_topics([f"{connection.prefix}.{TENANT_LOG}"])
-    async with asyncio.timeout(30):
-        while f"{connection.prefix}.{TENANT_LOG}" in await admin.list_topics():  # noqa: ASYNC110 -- it tells nobody
-            await asyncio.sleep(0.05)
-    with pytest.raises(LogUnavailable, match=r"tenant-log was there once.*docs/losing\.md"):
+    await delete(admin, f"{connection.prefix}.{lost}")
+    with pytest.raises(LogUnavailable, match=rf"{lost} was there once.*docs/losing\.md"):
         await KafkaEventLog.to_come(connection)
+    with pytest.raises(LogUnavailable, match=rf"{lost} was there once.*docs/losing\.md"):
+        await opened(connection)
+    assert f"{connection.prefix}.{lost}" not in await admin.list_topics(), "nothing was made in its place"
+
+
+async def test_a_topic_that_is_no_log_of_record_is_made_again(connection: KafkaConnection, admin: Any) -> None:
+    there = await opened(connection)
+    await delete(admin, f"{connection.prefix}.{DEAD_LETTERS}")
+    assert await opened(connection) == there
 
 
 async def test_a_kafka_that_is_not_there_is_said_to_be(kafka: Kafka) -> None:  # the fixture allows sockets
