@@ -114,6 +114,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
         told = delivery(notices, rings, tenants, control, store, outbound, clockwork, settings.issuer_base, now_ms)
         await stack.enter_async_context(told)
         search = Search(index, processor, installation.cursor_key)
+        stack.push_async_callback((live_tails := LiveTails(search)).ended)
         usage = await stack.enter_async_context(keeping(counter, search, log, tenants.exists, rings, clockwork, now_ms))
         overview = Overview(settings, log, control, index, store, backlogs, tenants, rings, scheduler, now_ms)
         stack.push_async_callback(overview.close)
@@ -147,7 +148,7 @@ async def start(settings: Settings) -> AsyncIterator[Platform]:
             runner=runner,
             search=search,
             usage=usage,
-            live_tails=LiveTails(search),
+            live_tails=live_tails,
             exports=Slots("exports", per_tenant=export.PER_TENANT, in_all=export.IN_ALL),
             completions=Slots("completions", per_tenant=_COMPLETIONS_PER_TENANT, in_all=_COMPLETIONS),
             ingest=Ingest(log, sources.map),

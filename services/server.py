@@ -62,6 +62,7 @@ async def serve(settings: Settings) -> None:
             await server.serve(sockets=[listening])
         finally:
             looking.cancel()
+            await asyncio.wait({looking})  # the index and the key store are closed next
 
 
 async def _started(settings: Settings, stack: AsyncExitStack) -> Platform:

@@ -102,6 +102,14 @@ class LiveTails:
         """Ends all of them, within a moment: their clients go on elsewhere from where they are."""
         self._closing.set()
 
+    async def ended(self) -> None:
+        """Ends all of them, and what is asked for them, whoever waits for it: when this returns, the index and the log may be closed."""
+        self.close()
+        under_way = tuple(self._asked.values())
+        for asked in under_way:
+            asked.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
     async def _rest(self, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +15,8 @@ from services.events import live_tails, search
 from services.events.search import Question
 from streams.errors import ControlError, IndexUnavailable, QueryError
 from streams.scope import TenantScope
-from tests.platforms import Site
+from tests.daemon import PATIENCE
+from tests.platforms import Site, site
 from tests.processes import OWN
 from tests.served import listening
 from tests.services.live_tails.tails import send, status
@@ -156,3 +158,28 @@ async def test_a_service_that_stops_ends_its_streams(acme: Site, client: httpx.A
         await stream.frame()
         acme.platform.live_tails.close()
         assert await stream.ended(), "in order, and not by a broken connection"
+
+
+async def test_what_is_asked_for_a_tail_that_has_gone_ends_before_the_index_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a connection that is made meanwhile to OpenSearch would be nobody's."""
+    asking, ended = asyncio.Event(), False
+
+    async def complete_up_to(_: TenantScope) -> int:
+        nonlocal ended
+        asking.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended = True
+        return 0
+
+    async with site(tmp_path / "data") as here, asyncio.timeout(PATIENCE):
+        monkeypatch.setattr(here.platform.search, "complete_up_to", complete_up_to)
+        gone = asyncio.create_task(here.platform.live_tails._complete_up_to(TenantScope("acme"), wait=True))
+        await asking.wait()
+        gone.cancel()
+        await asyncio.wait({gone})
+        assert not ended, "others may wait for it"
+    assert ended
