@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_socket import enable_socket
 
 from tests.daemon import PATIENCE
 from tests.faults.chance import chance
 from tests.faults.real.checking import check
 from tests.faults.real.system import system
 from tests.faults.real.watching import watched
-from tests.servers.fixtures import made
 from tests.servers.kafka import Kafka
-
-
-@pytest.fixture
-def own() -> Iterator[Kafka]:
-    """A Kafka that the test stops and kills."""
-    enable_socket()
-    with made(Kafka, "kafka") as kafka:
-        yield kafka
 
 
 @pytest.mark.timeout(1500)

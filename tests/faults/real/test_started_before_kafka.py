@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
-from pytest_socket import enable_socket
 
 from tests.daemon import PATIENCE
 from tests.processes import Service
-from tests.servers.fixtures import made
 from tests.servers.kafka import Kafka
-
-
-@pytest.fixture
-def own() -> Iterator[Kafka]:
-    """A Kafka that the test stops."""
-    enable_socket()
-    with made(Kafka, "kafka") as kafka:
-        yield kafka
 
 
 async def waits(service: Service) -> None:
