@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from services.backup.places import Places
 from services.bootstrap import work
 from services.cli.app import Json
 from services.cli.client import Client, path_of
@@ -76,7 +78,10 @@ def _say(reasons: dict[str, Waiting], done: Revived | None) -> None:
 
 
 async def _dead_letters(dry_run: bool) -> tuple[dict[str, Waiting], Revived | None]:
-    log = await open_log(Settings())
+    settings = Settings()
+    if (missing := _missing_log(settings)) is not None:
+        raise NotFound(f"there is no log at {missing}; set TENANTRY_DATA to the service's data directory")
+    log = await open_log(settings)
     try:
         reasons = await waiting(log)
         return reasons, None if dry_run else await revive(log)
@@ -87,22 +92,35 @@ async def _dead_letters(dry_run: bool) -> tuple[dict[str, Waiting], Revived | No
 def _rebuilt(tenant: str | None) -> Iterator[tuple[str, int]]:
     """Builds the tenant's index anew, or everybody's: each with how many events it has."""
     settings = Settings()
+    if (missing := _missing_log(settings)) is not None:
+        if not settings.url:
+            raise NotFound(f"there is no log at {missing}; set TENANTRY_DATA to the data directory, or TENANTRY_URL to a service that runs")
+        yield from _rebuilt_by_the_service(Client(settings), tenant)
+        return
     try:
         yield from asyncio.run(_rebuilt_here(settings, tenant))
-    except AlreadyRunning:
-        # An embedded index has one writing process, and it does it; OpenSearch's are built by any service.
-        client = Client(settings)
-        if tenant is not None:
-            yield tenant, _ask(client, tenant)
-            return
-        refused: list[str] = []
-        for one in [found["id"] for found in client.pages("/v1/tenants", {"limit": 1000}, name="tenants", most=None)]:
-            try:
-                yield one, _ask(client, one)
-            except ServiceError as error:  # as for one that a worker builds anew already: the others are done nevertheless
-                refused.append(f"{one}: {error}")
-        if refused:
-            raise ServiceError("not everybody's index was built anew here. " + "; ".join(refused)) from None
+    except AlreadyRunning:  # an embedded index has one writing process, and it does it; OpenSearch's are built by any service
+        yield from _rebuilt_by_the_service(Client(settings), tenant)
+
+
+def _missing_log(settings: Settings) -> Path | None:
+    """Where the log would be, if it is to be a file here and is none: an empty one must not be made for being replayed."""
+    path = Places.of(settings).log
+    return path if path is not None and not path.exists() else None
+
+
+def _rebuilt_by_the_service(client: Client, tenant: str | None) -> Iterator[tuple[str, int]]:
+    if tenant is not None:
+        yield tenant, _ask(client, tenant)
+        return
+    refused: list[str] = []
+    for one in [found["id"] for found in client.pages("/v1/tenants", {"limit": 1000}, name="tenants", most=None)]:
+        try:
+            yield one, _ask(client, one)
+        except ServiceError as error:  # as for one that a worker builds anew already: the others are done nevertheless
+            refused.append(f"{one}: {error}")
+    if refused:
+        raise ServiceError("not everybody's index was built anew here. " + "; ".join(refused)) from None
 
 
 def _ask(client: Client, tenant: str) -> int:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.engines import embedded
 from tests.platforms import REALM_IDS
-from tests.processes import OWN, Service, service
+from tests.processes import OWN, Service, service, tenantry
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -87,3 +87,17 @@ async def test_replaying_a_tenant_that_is_not_there_says_so(tmp_path: Path) -> N
             assert "nobody" in ran.err
             assert "Traceback" not in ran.err
             assert not (here.data / "index" / "nobody").exists()
+
+
+@embedded
+async def test_where_there_is_no_log_none_is_made_to_be_replayed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    for what in ("--all", "--dead-letters"):
+        ran = await tenantry("replay", what, data=elsewhere)
+        assert (ran.code, "TENANTRY_DATA" in ran.err, "Traceback" in ran.err) == (1, True, False), ran.err
+        assert f"no log at {elsewhere}" in ran.err
+    async with service(tmp_path / "data", sample=1) as here:
+        await here.settled()
+        ran = await tenantry("replay", "--tenant", "globex", "--json", data=elsewhere, url=here.url, token=here.token)
+        assert (ran.code, ran.json["tenant"]) == (0, "globex"), "the service does it"
+    assert not elsewhere.exists()
