@@ -40,7 +40,8 @@ async def open_log(settings: Settings) -> EventLog:
 
     Raises:
         SettingsError: TENANTRY_LOG_URL names none.
-        LogUnavailable: it can't be opened.
+        LogRefused: it is not as it must be.
+        LogUnavailable: it can't be opened now.
     """
     if shared(settings):
         from streams.log_kafka import KafkaEventLog  # noqa: PLC0415
@@ -56,7 +57,8 @@ async def log_to_come(settings: Settings) -> str | None:
 
     Raises:
         SettingsError: TENANTRY_LOG_URL names none.
-        LogUnavailable: Kafka is away, or the log was there once.
+        LogRefused: the log is not as it must be.
+        LogUnavailable: Kafka is away.
     """
     if not shared(settings):
         return None

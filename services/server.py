@@ -23,7 +23,8 @@ from services.errors import SettingsError
 from services.platform import Platform
 from services.sample.load import load_sample
 from services.settings import Settings
-from streams.errors import LogUnavailable
+from services.termination import unless_terminated
+from streams.errors import LogRefused, LogUnavailable
 
 _log = structlog.get_logger(__name__)
 _AGAIN_SECONDS: Final = 2.0
@@ -38,6 +39,7 @@ def run(settings: Settings) -> None:
     Raises:
         SettingsError: a setting can't work.
         AlreadyRunning: another process serves the same data directory.
+        LogRefused: the log is not as it must be.
     """
     # uvloop has no typed runner of its own that keeps asyncio's semantics of signals.
     with asyncio.Runner(loop_factory=_loop) as runner:
@@ -45,13 +47,17 @@ def run(settings: Settings) -> None:
 
 
 async def serve(settings: Settings) -> None:
-    """Starts the platform, serves it, and stops it in order. Where the log is a Kafka that is away, it waits."""
+    """Starts the platform, serves it, and stops it in order. Where the log is a Kafka that is away, it waits.
+
+    Raises:
+        LogRefused: the log is not as it must be.
+    """
     listening = _listen(settings)
     settings = settings.model_copy(update={"port": listening.getsockname()[1]})
     async with AsyncExitStack() as stack:
-        platform = await _started(settings, stack)
-        if settings.sample:
-            await load_sample(platform)
+        platform = await unless_terminated(_started(settings, stack))
+        if platform is None:
+            return
         server = _Server(
             configuration(platform),
             platform.live_tails.close,
@@ -69,12 +75,16 @@ async def _started(settings: Settings, stack: AsyncExitStack) -> Platform:
     """The platform, as soon as Kafka is there: who starts everything at once, as after a power cut, need not know in which order."""
     while True:
         try:
-            return await stack.enter_async_context(start(settings))
+            platform = await stack.enter_async_context(start(settings))
+            break
         except LogUnavailable as error:
-            if not shared(settings):
+            if isinstance(error, LogRefused) or not shared(settings):
                 raise
             _log.warning("log_unavailable", error=str(error))
         await asyncio.sleep(_AGAIN_SECONDS)
+    if settings.sample:
+        await load_sample(platform)
+    return platform
 
 
 def configuration(platform: Platform) -> uvicorn.Config:

@@ -6,7 +6,8 @@ StreamsError
 │   ├── Changed           append-if-unchanged: somebody else appended first; look again and decide anew
 │   ├── Overtaken         another follower of the group has moved its cursor; what was read is theirs now
 │   └── LogUnavailable    the log can't be read or written now (disk full, locked, engine away)
-│       └── AppendInDoubt an append was not answered: what was to be written may be in the log, or not
+│       ├── AppendInDoubt an append was not answered: what was to be written may be in the log, or not
+│       └── LogRefused    the log is not as it must be, and stays so until somebody mends it
 ├── DecodeError           a raw event that can't become an event; carries the dead letter's reason
 ├── UnknownSource         there is no source (event format) of this name
 ├── SourceTaken            another tenant has declared this source
@@ -69,6 +70,10 @@ class AppendInDoubt(LogUnavailable):
 
     Append the same again only if it does no harm to have it twice, as events with ids do none; else look first.
     """
+
+
+class LogRefused(LogUnavailable):
+    """The log is not as it must be: it would lose or disorder records, or has lost them. Waiting does not help: somebody has to mend it."""
 
 
 class DecodeError(StreamsError):

@@ -13,8 +13,9 @@ from prometheus_client import start_http_server
 
 from services.engines import make_data, open_log
 from services.settings import Settings
+from services.termination import unless_terminated
 from services.worker.application import application
-from streams.errors import LogUnavailable
+from streams.errors import LogRefused, LogUnavailable
 
 _log = structlog.get_logger(__name__)
 _AGAIN_SECONDS: Final = 2.0
@@ -28,6 +29,7 @@ def run(settings: Settings) -> None:
 
     Raises:
         SettingsError: a setting can't work.
+        LogRefused: the log is not as it must be.
     """
     if settings.metrics_port:
         start_http_server(settings.metrics_port, settings.host)
@@ -35,7 +37,8 @@ def run(settings: Settings) -> None:
     asyncio.set_event_loop(loop)
     make_data(settings)
     app, _ = application(settings)
-    loop.run_until_complete(_topics(settings))
+    if not loop.run_until_complete(unless_terminated(_topics(settings))):
+        return
     gc.freeze()
     gc.set_threshold(*_GENERATIONS)
     threading.excepthook = _thread_ended
@@ -49,14 +52,16 @@ def _thread_ended(ended: threading.ExceptHookArgs) -> None:
     _log.warning("thread_ended", thread=ended.thread and ended.thread.name, kind=ended.exc_type.__name__, error=str(ended.exc_value or ""))
 
 
-async def _topics(settings: Settings) -> None:
+async def _topics(settings: Settings) -> bool:
     """Returns when Kafka is there and has the topics: Faust ignores for good what it does not find at its start."""
     while True:
         try:
             log = await open_log(settings)
         except LogUnavailable as error:
+            if isinstance(error, LogRefused):
+                raise
             _log.warning("log_unavailable", error=str(error))
             await asyncio.sleep(_AGAIN_SECONDS)
         else:
             await log.close()
-            return
+            return True

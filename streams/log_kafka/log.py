@@ -61,7 +61,8 @@ class KafkaEventLog(EventLog):
         """A log whose topics are there and as they must be.
 
         Raises:
-            LogUnavailable: Kafka is away, or a topic would lose or disorder records; the message says how to mend it.
+            LogRefused: a topic would lose or disorder records, or was there once; the message says how to mend it.
+            LogUnavailable: Kafka is away.
         """
         log = cls(connection)
         try:
@@ -76,7 +77,7 @@ class KafkaEventLog(EventLog):
         """What `open` would make of a log that is not there yet, in words, or None if it is there; looks only.
 
         Raises:
-            LogUnavailable: Kafka is away, or the log was there once.
+            LogRefused, LogUnavailable: as `open`.
         """
         return await Topics(connection, names.Names(connection.prefix)).to_come()
 

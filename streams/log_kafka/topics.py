@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import errors as kafka_errors
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.structs import TopicPartition
+from aiokafka.protocol.metadata import MetadataRequest
 
-from streams.errors import LogUnavailable
+from streams.errors import LogRefused
 from streams.event_log import CONTROL, DEAD_LETTERS, IDP_EVENTS, STREAMS, TENANT_LOG
 from streams.log_kafka.connection import KafkaConnection
+from streams.log_kafka.layout import Layout
 from streams.log_kafka.names import Names
 from streams.log_kafka.troubles import QUESTION_SECONDS, REQUEST_MS, RETRY_SECONDS, TROUBLES, WRITE_SECONDS, passes, unavailable
 
 _log = structlog.get_logger(__name__)
+_T = TypeVar("_T")
+_UNKNOWN: Final = kafka_errors.UnknownTopicOrPartitionError.errno
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _CONTROL_PARTITIONS: Final = 4
 
@@ -35,14 +37,12 @@ RETENTION_MS: Final[Mapping[str, int]] = {TENANT_LOG: -1, CONTROL: -1, IDP_EVENT
 
 
 class Topics:
-    """Opens the streams' topics.
-
-    Which logs of record there are, and with how many partitions, a topic of its own remembers: the layout.
-    """
+    """Opens the streams' topics."""
 
     def __init__(self, connection: KafkaConnection, names: Names) -> None:
         self._connection = connection
         self._names = names
+        self._layout = Layout(connection, names.layout)
 
     async def open(self) -> Mapping[str, int]:
         """Creates what is missing and checks what is there; for each stream, how many partitions its topic has.
@@ -50,79 +50,109 @@ class Topics:
         Safe when several processes start at once.
 
         Raises:
-            LogUnavailable: Kafka is away, a log of record was there once, or a topic is not as it must be; the message says how to mend it.
+            LogRefused: a log of record was there once, or a topic is not as it must be; the message says how to mend it.
+            LogUnavailable: Kafka is away.
         """
-        with unavailable("open its topics"):
+        return await self._tried("open its topics", self._opened)
+
+    async def to_come(self) -> str | None:
+        """What the next `open` makes for good, in words, or None if everything is there. It looks, and makes nothing.
+
+        Raises:
+            LogRefused, LogUnavailable: as `open`.
+        """
+        return await self._tried("look for its topics", self._looked)
+
+    async def _tried(self, doing: str, work: Callable[[Any], Awaitable[_T]]) -> _T:
+        with unavailable(doing):
             deadline = time.monotonic() + QUESTION_SECONDS
             async with asyncio.timeout(WRITE_SECONDS):
                 while True:
+                    admin = AIOKafkaAdminClient(**self._connection.settings(), client_id="tenantry", request_timeout_ms=REQUEST_MS)
                     try:
-                        return await self._opened()
+                        await admin.start()
+                        return await work(admin)
                     except TROUBLES as error:  # a broker that is just being restarted is no reason not to start
                         if not passes(error) or time.monotonic() > deadline:
                             raise
                     except _Lost:  # another process may just have made it, and this broker not have heard of it yet
                         if time.monotonic() > deadline:
                             raise
+                    finally:
+                        await admin.close()
                     await asyncio.sleep(RETRY_SECONDS)
 
-    async def to_come(self) -> str | None:
-        """What the next `open` makes, in words, or None if everything is there. It looks, and makes nothing.
-
-        Raises:
-            LogUnavailable: Kafka is away, or a log of record was there once.
-        """
-        with unavailable("look for its topics"):
-            admin = AIOKafkaAdminClient(**self._connection.settings(), client_id="tenantry", request_timeout_ms=REQUEST_MS)
-            try:
-                async with asyncio.timeout(QUESTION_SECONDS):
-                    await admin.start()
-                    described = await admin.describe_topics([*map(self._names.topic, STREAMS), self._names.layout])
-            finally:
-                await admin.close()
-        unknown = kafka_errors.UnknownTopicOrPartitionError.errno
-        missing = [topic["topic"] for topic in described if topic["error_code"] == unknown]
-        if self._names.layout not in missing and (lost := [name for name in map(self._names.topic, OF_RECORD) if name in missing]):
-            raise _Lost(lost)
-        if not missing:
-            return None
-        chosen = self._connection.replication
-        copies = f"replication={chosen}" if chosen != -1 else "as many copies as is the brokers' default"
-        return (
-            f"answers; to be made by the first process that opens the log, with partitions={self._connection.partitions} and {copies}, "
-            f"which stay as they are then: {', '.join(missing)}"
-        )
-
-    async def _opened(self) -> Mapping[str, int]:
-        admin = AIOKafkaAdminClient(**self._connection.settings(), client_id="tenantry", request_timeout_ms=REQUEST_MS)
-        try:
-            await admin.start()
-            counts = await self._created(admin)
-            await self._check_retention(admin)
-        finally:
-            await admin.close()
-        await self._check_layout({stream: counts[stream] for stream in OF_RECORD})
+    async def _opened(self, admin: Any) -> Mapping[str, int]:
+        counts = await self._created(admin)
+        of_record = {stream: counts[stream] for stream in OF_RECORD}
+        await self._check_retention(admin, OF_RECORD)
+        remembered = await self._layout.read()
+        self._check_counts(of_record, remembered)
+        if unnoted := {stream: count for stream, count in of_record.items() if stream not in remembered}:
+            await self._layout.note(unnoted)
         return counts
 
+    async def _looked(self, admin: Any) -> str | None:
+        found = await self._described(admin)
+        missing = [name for name, topic in found.items() if topic["error_code"] == _UNKNOWN]
+        remembered = await self._remembered(found)
+        there = {
+            stream: len(found[name]["partitions"]) for stream in OF_RECORD if found[name := self._names.topic(stream)]["error_code"] == 0
+        }
+        await self._check_retention(admin, there)
+        self._check_counts(there, remembered)
+        if missing:
+            chosen = self._connection.replication
+            copies = f"replication={chosen}" if chosen != -1 else "as many copies as is the brokers' default"
+            return (
+                f"answers; to be made by the first process that opens the log, with partitions={self._connection.partitions} and {copies}, "
+                f"which stay as they are then: {', '.join(missing)}"
+            )
+        if there.keys() - remembered.keys():
+            return "answers; the first process that opens the log notes how many partitions its topics have, which stay as they are then"
+        return None
+
+    async def _described(self, admin: Any) -> dict[str, Any]:
+        """The topics by their names, whether they are there or not.
+
+        Raises:
+            TopicAuthorizationFailedError: one of them is hidden from Tenantry's user: it may be there or not.
+        """
+        names = [*map(self._names.topic, STREAMS), self._names.layout]
+        # Not `describe_topics`, by which Kafka makes what is missing, as it likes, where its `auto.create.topics.enable` is as it comes.
+        answer = await admin._send_request(MetadataRequest(names, allow_auto_topic_creation=False))  # noqa: SLF001
+        found = {topic["topic"]: topic for topic in answer.to_object()["topics"]}
+        for name, topic in found.items():
+            if topic["error_code"] == kafka_errors.TopicAuthorizationFailedError.errno:
+                raise kafka_errors.TopicAuthorizationFailedError(name)
+        return found
+
+    async def _remembered(self, found: Mapping[str, Any]) -> Mapping[str, int]:
+        """What the layout remembers, each log of which is there. Nothing is made in place of one that is not: everything would seem well.
+
+        Raises:
+            LogRefused: one is not.
+        """
+        if found[self._names.layout]["error_code"] == _UNKNOWN:
+            return {}
+        remembered = await self._layout.read()
+        if lost := [name for stream in remembered if found[name := self._names.topic(stream)]["error_code"] == _UNKNOWN]:
+            raise _Lost(lost)
+        return remembered
+
     async def _created(self, admin: Any) -> Mapping[str, int]:
-        wanted = {self._names.topic(stream): self._new(stream) for stream in STREAMS}
-        wanted[self._names.layout] = self._topic(self._names.layout, 1, {"cleanup.policy": "compact"})
         while True:
-            described = {topic["topic"]: topic for topic in await admin.describe_topics(list(wanted))}
-            missing = [
-                new for name, new in wanted.items() if described[name]["error_code"] == kafka_errors.UnknownTopicOrPartitionError.errno
-            ]
+            found = await self._described(admin)
+            missing = [name for name, topic in found.items() if topic["error_code"] == _UNKNOWN]
             if missing:
-                if described[self._names.layout]["error_code"] == 0:
-                    await self._check_lost({new.name for new in missing})
-                await self._create(admin, missing)
-            ready = [name for name, topic in described.items() if topic["error_code"] == 0 and _led(topic)]
-            for name, topic in described.items():
-                if topic["error_code"] == kafka_errors.TopicAuthorizationFailedError.errno:
-                    raise kafka_errors.TopicAuthorizationFailedError(name)
-            if len(ready) == len(wanted):
-                return {stream: len(described[self._names.topic(stream)]["partitions"]) for stream in STREAMS}
+                await self._remembered(found)
+                await self._create(admin, [new for new in self._wanted() if new.name in missing])
+            elif all(topic["error_code"] == 0 and _led(topic) for topic in found.values()):
+                return {stream: len(found[self._names.topic(stream)]["partitions"]) for stream in STREAMS}
             await asyncio.sleep(RETRY_SECONDS)
+
+    def _wanted(self) -> Sequence[NewTopic]:
+        return [*map(self._new, STREAMS), self._topic(self._names.layout, 1, {"cleanup.policy": "compact"})]
 
     async def _create(self, admin: Any, topics: Sequence[NewTopic]) -> None:
         answer = await admin.create_topics(topics)
@@ -149,9 +179,9 @@ class Topics:
         # aiokafka lets the cluster choose (-1) only where replicas are assigned, be it to none.
         return NewTopic(name, partitions, replication, {} if replication == -1 else None, dict(settings))
 
-    async def _check_retention(self, admin: Any) -> None:
-        resources = [ConfigResource(ConfigResourceType.TOPIC, self._names.topic(stream)) for stream in OF_RECORD]
-        for answer in await admin.describe_configs(resources):
+    async def _check_retention(self, admin: Any, streams: Iterable[str]) -> None:
+        resources = [ConfigResource(ConfigResourceType.TOPIC, self._names.topic(stream)) for stream in streams]
+        for answer in await admin.describe_configs(resources) if resources else ():
             for code, message, _, name, entries in answer.resources:
                 if code:
                     _log.warning("topic_not_checked", topic=name, error=message or kafka_errors.for_code(code).__name__)
@@ -163,56 +193,24 @@ class Topics:
                     if found.get(setting) != right
                 ]
                 if wrong:
-                    raise LogUnavailable(
-                        f"the topic {name} is a log of record and would lose records ({', '.join(wrong)}); set "
-                        "cleanup.policy=delete, retention.ms=-1 and retention.bytes=-1 (kafka-configs.sh --alter), and start again"
+                    raise LogRefused(
+                        f"the topic {name} is a log of record and would lose records ({', '.join(wrong)}). If you made it, set "
+                        "cleanup.policy=delete, retention.ms=-1 and retention.bytes=-1 (kafka-configs.sh --alter), and start "
+                        "again. If Kafka made it by itself, another one may be lost: set auto.create.topics.enable=false, and "
+                        "read docs/losing.md, under Kafka"
                     )
 
-    async def _check_layout(self, counts: Mapping[str, int]) -> None:
-        """Compares the numbers of partitions with those that the layout topic remembers, and writes down the ones that it doesn't."""
-        remembered = await self._remembered()
+    def _check_counts(self, counts: Mapping[str, int], remembered: Mapping[str, int]) -> None:
         for stream, count in counts.items():
             before = remembered.get(stream, count)
             if before != count:
-                raise LogUnavailable(
+                raise LogRefused(
                     f"the topic {self._names.topic(stream)} has {count} partitions and was created with {before}; keys would change their "
                     "partition and lose their order. Partitions can't be removed: restore the topic, or copy the log under a new prefix"
                 )
-        missing = {stream: count for stream, count in counts.items() if stream not in remembered}
-        if missing:
-            producer = AIOKafkaProducer(**self._connection.settings(), request_timeout_ms=REQUEST_MS, enable_idempotence=True)
-            try:
-                await producer.start()
-                for stream, count in missing.items():
-                    await producer.send_and_wait(self._names.layout, str(count).encode(), key=stream.encode(), partition=0)
-            finally:
-                await producer.stop()
-
-    async def _check_lost(self, missing: Collection[str]) -> None:
-        """Nothing is made in place of a log of record: everything would seem well, and whoever was a tenant would be none."""
-        lost = [name for stream in await self._remembered() if (name := self._names.topic(stream)) in missing]
-        if lost:
-            raise _Lost(lost)
-
-    async def _remembered(self) -> Mapping[str, int]:
-        place = TopicPartition(self._names.layout, 0)
-        consumer = AIOKafkaConsumer(**self._connection.settings(), request_timeout_ms=REQUEST_MS, auto_offset_reset="earliest")
-        remembered: dict[str, int] = {}
-        try:
-            await consumer.start()
-            consumer.assign([place])
-            end = (await consumer.end_offsets([place]))[place]
-            while end and await consumer.position(place) < end:
-                for records in (await consumer.getmany(timeout_ms=100)).values():
-                    for record in records:
-                        # The first one counts: of two processes that start at once, both have written the same.
-                        remembered.setdefault(record.key.decode(), int(record.value))
-        finally:
-            await consumer.stop()
-        return remembered
 
 
-class _Lost(LogUnavailable):
+class _Lost(LogRefused):
     def __init__(self, topics: Sequence[str]) -> None:
         super().__init__(
             f"{' and '.join(sorted(topics))} was there once, and is missing, and nothing is made in its place; "

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from pytest_socket import enable_socket
 
-from streams.errors import LogUnavailable
+from streams.errors import LogRefused, LogUnavailable
 from streams.event_log import CONTROL, DEAD_LETTERS, IDP_EVENTS, STREAMS, TENANT_LOG
 from streams.log_kafka import KafkaConnection, KafkaEventLog
+from streams.log_kafka.names import LAYOUT
+from tests.servers.fixtures import made
 from tests.servers.kafka import Kafka
 
 DAY = 24 * 60 * 60 * 1000
@@ -78,7 +81,7 @@ async def test_an_existing_topic_keeps_its_number_of_partitions(connection: Kafk
 
 async def test_a_log_of_record_that_forgets_is_refused(connection: KafkaConnection, admin: Any) -> None:
     await admin.create_topics([NewTopic(f"{connection.prefix}.{TENANT_LOG}", 2, 1)])
-    with pytest.raises(LogUnavailable, match=r"retention\.ms=604800000.*kafka-configs"):
+    with pytest.raises(LogRefused, match=r"retention\.ms=604800000.*kafka-configs"):
         await opened(connection)
 
 
@@ -87,7 +90,7 @@ async def test_a_log_of_record_whose_partitions_were_changed_is_refused(connecti
     await grow(admin, f"{connection.prefix}.{IDP_EVENTS}")
     assert (await opened(connection))[IDP_EVENTS] == 3
     await grow(admin, f"{connection.prefix}.{CONTROL}")
-    with pytest.raises(LogUnavailable, match="has 3 partitions and was created with 2"):
+    with pytest.raises(LogRefused, match="has 3 partitions and was created with 2"):
         await opened(connection)
 
 
@@ -106,13 +109,69 @@ async def test_looking_for_the_topics_makes_none(connection: KafkaConnection, ad
     assert await KafkaEventLog.to_come(connection) is None
 
 
+async def test_looking_notes_nothing_of_topics_that_the_operator_has_made(connection: KafkaConnection, admin: Any) -> None:
+    for_ever = {"retention.ms": "-1"}
+    for stream in STREAMS:
+        await admin.create_topics([NewTopic(f"{connection.prefix}.{stream}", 2, 1, topic_configs=for_ever)])
+    await admin.create_topics([NewTopic(f"{connection.prefix}.{LAYOUT}", 1, 1, topic_configs={"cleanup.policy": "compact"})])
+    assert "notes how many partitions" in str(await KafkaEventLog.to_come(connection))
+    await grow(admin, f"{connection.prefix}.{TENANT_LOG}")  # nobody has written anything yet, so they may
+    assert (await opened(connection))[TENANT_LOG] == 3
+    assert await KafkaEventLog.to_come(connection) is None
+
+
+async def test_where_there_is_nothing_but_the_layout_nothing_was_there_once(connection: KafkaConnection, admin: Any) -> None:
+    """As after a start that the cluster has refused all other topics."""
+    await admin.create_topics([NewTopic(f"{connection.prefix}.{LAYOUT}", 1, 1, topic_configs={"cleanup.policy": "compact"})])
+    assert f"{connection.prefix}.{CONTROL}" in str(await KafkaEventLog.to_come(connection))
+    assert set(await opened(connection)) == set(STREAMS)
+
+
+async def test_looking_sees_what_is_wrong_with_what_is_there_though_something_is_missing(connection: KafkaConnection, admin: Any) -> None:
+    await admin.create_topics([NewTopic(f"{connection.prefix}.{TENANT_LOG}", 2, 1)])
+    with pytest.raises(LogRefused, match=r"retention\.ms=604800000"):
+        await KafkaEventLog.to_come(connection)
+
+
+class MakingKafka(Kafka):
+    """A Kafka that makes each topic that it is asked about, which is how it comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._properties.write_text(
+            self._properties.read_text().replace("auto.create.topics.enable=false", "auto.create.topics.enable=true")
+        )
+
+
+async def test_a_kafka_that_makes_topics_by_itself_makes_none_of_these() -> None:
+    enable_socket()
+    with made(MakingKafka, "kafka") as kafka:
+        connection = KafkaConnection((kafka.bootstrap,), "test", partitions=2)
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+        await admin.start()
+        try:
+            assert await KafkaEventLog.to_come(connection) is not None
+            assert await admin.list_topics() == []
+            await opened(connection)
+            assert (await settings(admin, f"test.{CONTROL}"))["retention.ms"] == "-1"
+            await delete(admin, f"test.{CONTROL}")
+            for _ in range(2):
+                with pytest.raises(LogRefused, match="control was there once"):
+                    await opened(connection)
+            await admin.describe_topics([f"test.{CONTROL}"])  # as clients do that still run: now it is made
+            with pytest.raises(LogRefused, match=r"auto\.create\.topics\.enable=false.*docs/losing\.md"):
+                await opened(connection)
+        finally:
+            await admin.close()
+
+
 @pytest.mark.parametrize("lost", [TENANT_LOG, CONTROL])
 async def test_a_log_of_record_that_has_gone_is_told_and_not_replaced(connection: KafkaConnection, admin: Any, lost: str) -> None:
     await opened(connection)
     await delete(admin, f"{connection.prefix}.{lost}")
-    with pytest.raises(LogUnavailable, match=rf"{lost} was there once.*docs/losing\.md"):
+    with pytest.raises(LogRefused, match=rf"{lost} was there once.*docs/losing\.md"):
         await KafkaEventLog.to_come(connection)
-    with pytest.raises(LogUnavailable, match=rf"{lost} was there once.*docs/losing\.md"):
+    with pytest.raises(LogRefused, match=rf"{lost} was there once.*docs/losing\.md"):
         await opened(connection)
     assert f"{connection.prefix}.{lost}" not in await admin.list_topics(), "nothing was made in its place"
 
