@@ -81,9 +81,10 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
             await self.begin_transaction()
             async with asyncio.TaskGroup() as sending:  # where one part fails, none waits on for a producer that has ended
                 sent = sending.create_task(self._send(records))
-                if offsets is not None:
-                    sending.create_task(_end(self._txn_manager.add_offsets_to_txn(dict(offsets), group)))
+                moved = offsets and sending.create_task(_end(self._txn_manager.add_offsets_to_txn(dict(offsets), group)))
             placed = sent.result()
+            if moved:
+                moved.result()  # the group passes over a task that was cancelled
         except BaseException as error:  # noqa: BLE001 -- whatever it is, nothing was written
             raise NotWritten from _first(error)
         try:
@@ -116,9 +117,13 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
         batches = [*chain(*self._message_accumulator._batches.values()), *self._message_accumulator._pending_batches]  # noqa: SLF001
         self._message_accumulator.fail_all(kafka_errors.ProducerClosed())
         waiters = [waiter for batch in batches for waiter in (batch.future, batch._drain_waiter)]  # noqa: SLF001
-        for waiter in (*working, *waiters, self._txn_manager.wait_for_transaction_end()):
+        unanswered = [*(moved for *_, moved in self._txn_manager._pending_txn_offsets), self._txn_manager._transaction_waiter]  # noqa: SLF001
+        for waiter in (*working, *waiters, *unanswered):
             if waiter is not None:
                 waiter.add_done_callback(_look)
+        for waiter in unanswered:
+            if waiter is not None and not waiter.done():  # whoever waits for the group's cursor, or for the commit
+                waiter.set_exception(kafka_errors.ProducerClosed())
         await asyncio.wait({asyncio.ensure_future(self.client.close())}, timeout=_CLOSE_SECONDS)
 
     async def _send(self, records: Sequence[Addressed]) -> Sequence[Record]:

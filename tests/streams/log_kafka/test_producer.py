@@ -1,4 +1,4 @@
-"""A producer that is of no use any more leaves nothing behind: no task that waits for it, no error that nobody looks at."""
+"""A producer that is of no use any more leaves nothing behind: nobody who waits for it, no error that nobody looks at."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import ProducerClosed, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams.event_log import TENANT_LOG, NewRecord
 from streams.log_kafka import KafkaConnection, KafkaEventLog
+from streams.log_kafka import producer as producer_module
 from streams.log_kafka.producer import NotWritten, Producer
 from tests.contract.leftovers import none_left
 
@@ -69,3 +70,23 @@ async def test_who_gives_up_at_any_moment_leaves_nothing(fenced: Fenced, turns: 
     writing.cancel()
     with pytest.raises((NotWritten, asyncio.CancelledError)):
         await writing
+
+
+@pytest.mark.parametrize("doing", ["cursor", "commit"])
+async def test_whoever_waits_for_the_broker_hears_that_the_producer_has_ended(
+    fenced: Fenced, monkeypatch: pytest.MonkeyPatch, doing: str
+) -> None:
+    producer = fenced.newer
+    await producer.begin_transaction()
+    monkeypatch.setattr(producer._txn_manager, "notify_task_waiter", lambda: None)  # nothing more is asked of the broker
+    offsets = {TopicPartition("never", 0): OffsetAndMetadata(1, "")}
+    waiting = asyncio.create_task(
+        producer_module._end(producer._txn_manager.add_offsets_to_txn(offsets, "group"))
+        if doing == "cursor"
+        else producer.commit_transaction()
+    )
+    await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        await producer.discard()
+        with pytest.raises(ProducerClosed):
+            await waiting
