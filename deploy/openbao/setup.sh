@@ -34,4 +34,4 @@ role recovery "$SECRETS/openbao/recovery-secret-id" 5m
 bao token revoke -self
 sed '/^Initial Root Token: /d' "$KEPT/init.txt" > "$KEPT/init.new"
 mv "$KEPT/init.new" "$KEPT/init.txt"
-echo "OpenBao has what Tenantry needs. Its recovery key is in the volume openbao-recovery: move it to a safe place."
+echo "OpenBao has what Tenantry needs. Its recovery key is in the volume openbao-recovery: move that line of init.txt to a safe place, and leave the file."

@@ -140,6 +140,9 @@ def test_openbao_makes_nobody_root_for_one_of_the_two_secrets(openbao: engines.O
         asked = openbao.run_own("as-root.sh", "bao", "policy", "list", stdin=f"{key}\n".encode())
         assert asked.returncode == 0, asked.stderr
         assert b"recovery" in asked.stdout.split()
+        note.unlink()
+        asked = openbao.run_own("as-root.sh", "echo", "root", stdin=f"{key}\n".encode())
+        assert (asked.returncode, asked.stdout) == (0, b"root\n"), asked.stderr
     finally:
         note.write_text(kept)
     right = openbao.secrets / "openbao/recovery-secret-id"
