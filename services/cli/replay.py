@@ -92,11 +92,11 @@ async def _dead_letters(dry_run: bool) -> tuple[dict[str, Waiting], Revived | No
 def _rebuilt(tenant: str | None) -> Iterator[tuple[str, int]]:
     """Builds the tenant's index anew, or everybody's: each with how many events it has."""
     settings = Settings()
-    if (missing := _missing_log(settings)) is not None:
-        if not settings.url:
-            raise NotFound(f"there is no log at {missing}; set TENANTRY_DATA to the data directory, or TENANTRY_URL to a service that runs")
+    if settings.url:  # a log that happens to be in the data directory here is not that service's
         yield from _rebuilt_by_the_service(Client(settings), tenant)
         return
+    if (missing := _missing_log(settings)) is not None:
+        raise NotFound(f"there is no log at {missing}; set TENANTRY_DATA to the data directory, or TENANTRY_URL to a service that runs")
     try:
         yield from asyncio.run(_rebuilt_here(settings, tenant))
     except AlreadyRunning:  # an embedded index has one writing process, and it does it; OpenSearch's are built by any service

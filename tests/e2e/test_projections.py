@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -96,8 +97,15 @@ async def test_where_there_is_no_log_none_is_made_to_be_replayed(tmp_path: Path)
         ran = await tenantry("replay", what, data=elsewhere)
         assert (ran.code, "TENANTRY_DATA" in ran.err, "Traceback" in ran.err) == (1, True, False), ran.err
         assert f"no log at {elsewhere}" in ran.err
-    async with service(tmp_path / "data", sample=1) as here:
-        await here.settled()
-        ran = await tenantry("replay", "--tenant", "globex", "--json", data=elsewhere, url=here.url, token=here.token)
-        assert (ran.code, ran.json["tenant"]) == (0, "globex"), "the service does it"
     assert not elsewhere.exists()
+
+
+@embedded
+async def test_the_service_that_is_named_replays_whatever_is_in_the_data_directory_here(tmp_path: Path) -> None:
+    async with service(tmp_path / "here"):
+        pass
+    async with service(tmp_path / "there", sample=1) as there:
+        await there.settled()
+        ran = await tenantry("replay", "--all", "--json", data=tmp_path / "here", url=there.url, token=there.token)
+        assert ran.code == 0, ran.err
+        assert {json.loads(line)["tenant"] for line in ran.out.splitlines()} == set(REALM_IDS)
