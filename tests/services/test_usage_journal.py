@@ -42,12 +42,15 @@ async def test_whoever_sums_up_while_it_is_written_down_gets_the_same(acme: Site
     async def look(over: asyncio.Event) -> None:
         while not over.is_set():
             seen.append((await node.sums().of(ACME, kid_of(acme))).signatures)
+            summed.set()
 
-    over = asyncio.Event()
+    over, summed = asyncio.Event(), asyncio.Event()
     looking = asyncio.create_task(look(over))
     for _ in range(5):
         await node.journal.write()
         await acme.settled()
+        summed.clear()
+        await summed.wait()  # no sum takes two periods, after which the index is not waited for any more
     over.set()
     await looking
     assert set(seen) == {7}

@@ -23,6 +23,8 @@ from tests.servers.kafka import Kafka
 async def test_a_kafka_that_ends_and_comes_back_loses_and_doubles_nothing(
     tmp_path: Path, own: Kafka, opensearch: Any, openbao: Any, ends: tuple[str, ...], events: int, longest: int
 ) -> None:
+    if not own.running:
+        await asyncio.to_thread(own.start)
     dice = chance()
     async with system(tmp_path, own, opensearch, openbao, workers=2, dice=dice) as (here, sender), watched(here.api):
         for end in ends:
