@@ -156,6 +156,8 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc] # published without type
             batch.close()
             sending = await self.send_batch(batch, part.topic, partition=part.partition)
             sending.add_done_callback(_look)
+            taken = self._message_accumulator._batches[part][-1]  # noqa: SLF001 -- the one that was just given
+            taken.future.add_done_callback(_look)  # which `sending` does no more, once it is cancelled
             sent.append((first, sending))
         ends = [first for first, _ in sent[1:]] + [done]
         for (first, sending), end in zip(sent, ends, strict=True):

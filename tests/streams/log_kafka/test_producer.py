@@ -90,3 +90,17 @@ async def test_whoever_waits_for_the_broker_hears_that_the_producer_has_ended(
         await producer.discard()
         with pytest.raises(ProducerClosed):
             await waiting
+
+
+async def test_a_batch_that_fails_when_nobody_waits_for_it_any_more_leaves_nothing(fenced: Fenced, monkeypatch: pytest.MonkeyPatch) -> None:
+    producer, fenced.producer, fenced.newer = fenced.newer, fenced.newer, fenced.producer
+    monkeypatch.setattr(producer.client.cluster, "leader_for_partition", lambda _: -1)  # as for a moment when a broker is started
+    monkeypatch.setattr(producer._message_accumulator, "_batch_ttl", 0.05)
+    writing = asyncio.create_task(fenced.transact())
+    async with asyncio.timeout(60):
+        while not (batches := [batch for one in producer._message_accumulator._batches.values() for batch in one]):  # noqa: ASYNC110 -- it tells nobody
+            await asyncio.sleep(0)
+        writing.cancel()
+        with pytest.raises((NotWritten, asyncio.CancelledError)):
+            await writing
+        await asyncio.wait([batch.future for batch in batches])
