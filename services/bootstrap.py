@@ -14,7 +14,6 @@ from services.access.operator import ensure_operator
 from services.access.tokens import Tokens
 from services.audit import Audit, AuditProcessor
 from services.engines import alone, open_index, open_log, open_store
-from services.errors import AlreadyRunning
 from services.events import export
 from services.events.ingest import Ingest
 from services.events.live_tails import LiveTails
@@ -170,19 +169,16 @@ class Worker:
 
 
 @asynccontextmanager
-async def work(settings: Settings, log: EventLog, *, only: bool = False) -> AsyncIterator[Worker]:
+async def work(settings: Settings, log: EventLog) -> AsyncIterator[Worker]:
     """Processes while the context is open, and nothing else: `tenantry worker`, and commands that wait when nobody serves.
 
     Args:
         settings: the settings.
         log: the event log.
-        only: whether nobody else may process at the same time: on shared engines there may be workers.
 
     Raises:
-        AlreadyRunning: another process does or may, and the engines of the settings, or `only`, allow for one.
+        AlreadyRunning: another process does, and the engines of the settings allow for one.
     """
-    if only and not alone(settings):
-        raise AlreadyRunning("workers process what is on Kafka; start one with `tenantry worker`")
     async with AsyncExitStack() as stack:
         parts.claim(settings, stack)
         index = open_index(settings)

@@ -23,7 +23,7 @@ from services.errors import SettingsError
 from services.platform import Platform
 from services.sample.load import load_sample
 from services.settings import Settings
-from services.termination import unless_terminated
+from services.termination import pause, unless_terminated
 from streams.errors import LogRefused, LogUnavailable
 
 _log = structlog.get_logger(__name__)
@@ -55,14 +55,10 @@ async def serve(settings: Settings) -> None:
     listening = _listen(settings)
     settings = settings.model_copy(update={"port": listening.getsockname()[1]})
     async with AsyncExitStack() as stack:
-        platform = await unless_terminated(_started(settings, stack))
-        if platform is None:
+        started = await unless_terminated(_started(settings, stack))
+        if started is None:
             return
-        server = _Server(
-            configuration(platform),
-            platform.live_tails.close,
-        )
-        _greet(settings, platform)
+        platform, server = started
         looking = asyncio.create_task(warn(platform.index, platform.store))
         try:
             await server.serve(sockets=[listening])
@@ -71,8 +67,11 @@ async def serve(settings: Settings) -> None:
             await asyncio.wait({looking})  # the index and the key store are closed next
 
 
-async def _started(settings: Settings, stack: AsyncExitStack) -> Platform:
-    """The platform, as soon as Kafka is there: who starts everything at once, as after a power cut, need not know in which order."""
+async def _started(settings: Settings, stack: AsyncExitStack) -> tuple[Platform, _Server]:
+    """The platform, with the sample if that is wanted, and what serves it, which only has to listen.
+
+    As soon as Kafka is there: who starts everything at once, as after a power cut, need not know in which order.
+    """
     while True:
         try:
             platform = await stack.enter_async_context(start(settings))
@@ -81,10 +80,12 @@ async def _started(settings: Settings, stack: AsyncExitStack) -> Platform:
             if isinstance(error, LogRefused) or not shared(settings):
                 raise
             _log.warning("log_unavailable", error=str(error))
-        await asyncio.sleep(_AGAIN_SECONDS)
+        await pause(_AGAIN_SECONDS)
     if settings.sample:
         await load_sample(platform)
-    return platform
+    server = _Server(configuration(platform), platform.live_tails.close)
+    _greet(settings, platform)
+    return platform, server
 
 
 def configuration(platform: Platform) -> uvicorn.Config:

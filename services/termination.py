@@ -26,11 +26,25 @@ async def unless_terminated(work: Awaitable[_T]) -> _T | None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, end)
     try:
-        return await work
+        done = await work
+        if not told:  # else it has come to its end all the same, and kept the cancellation to itself
+            return done
     except asyncio.CancelledError:
         if not told:
             raise
-        here.uncancel()
-        return None
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
+    here.uncancel()
+    return None
+
+
+async def pause(seconds: float) -> None:
+    """Waits before the next attempt, of which there is none once the task was cancelled, though cleaning up kept that to itself.
+
+    Raises:
+        CancelledError: it was, or is.
+    """
+    here = asyncio.current_task()
+    if here is not None and here.cancelling():
+        raise asyncio.CancelledError
+    await asyncio.sleep(seconds)

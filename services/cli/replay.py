@@ -15,7 +15,7 @@ from services.bootstrap import work
 from services.cli.app import Json
 from services.cli.client import Client, path_of
 from services.cli.output import out, plural, print_json, printable, progress_bar
-from services.engines import open_log
+from services.engines import alone, log_to_come, open_log
 from services.errors import AlreadyRunning, Invalid, NotFound, ServiceError
 from services.events.revival import Revived, Waiting, revive, waiting
 from services.settings import Settings
@@ -81,6 +81,10 @@ async def _dead_letters(dry_run: bool) -> tuple[dict[str, Waiting], Revived | No
     settings = Settings()
     if (missing := _missing_log(settings)) is not None:
         raise NotFound(f"there is no log at {missing}; set TENANTRY_DATA to the service's data directory")
+    if await log_to_come(settings) is not None:  # how its topics are made is not for this command to decide
+        raise NotFound(
+            "the log that TENANTRY_LOG_URL names is not there, or not whole: check its prefix; where it is right, start the service first"
+        )
     log = await open_log(settings)
     try:
         reasons = await waiting(log)
@@ -92,14 +96,15 @@ async def _dead_letters(dry_run: bool) -> tuple[dict[str, Waiting], Revived | No
 def _rebuilt(tenant: str | None) -> Iterator[tuple[str, int]]:
     """Builds the tenant's index anew, or everybody's: each with how many events it has."""
     settings = Settings()
-    if settings.url:  # a log that happens to be in the data directory here is not that service's
+    # A log that happens to be in the data directory here is not that service's; and OpenSearch's indexes are built by any service.
+    if settings.url or not alone(settings):
         yield from _rebuilt_by_the_service(Client(settings), tenant)
         return
     if (missing := _missing_log(settings)) is not None:
         raise NotFound(f"there is no log at {missing}; set TENANTRY_DATA to the data directory, or TENANTRY_URL to a service that runs")
     try:
         yield from asyncio.run(_rebuilt_here(settings, tenant))
-    except AlreadyRunning:  # an embedded index has one writing process, and it does it; OpenSearch's are built by any service
+    except AlreadyRunning:  # an embedded index has one writing process, and it does it
         yield from _rebuilt_by_the_service(Client(settings), tenant)
 
 
@@ -132,7 +137,7 @@ def _ask(client: Client, tenant: str) -> int:
 async def _rebuilt_here(settings: Settings, tenant: str | None) -> list[tuple[str, int]]:
     log = await open_log(settings)
     try:
-        async with work(settings, log, only=True) as worker:
+        async with work(settings, log) as worker:
             if tenant is not None and not worker.tenants.exists(tenant):
                 raise NotFound(f"there is no tenant {tenant!r}")
             done: list[tuple[str, int]] = []

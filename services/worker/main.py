@@ -13,7 +13,7 @@ from prometheus_client import start_http_server
 
 from services.engines import make_data, open_log
 from services.settings import Settings
-from services.termination import unless_terminated
+from services.termination import pause, unless_terminated
 from services.worker.application import application
 from streams.errors import LogRefused, LogUnavailable
 
@@ -61,7 +61,7 @@ async def _topics(settings: Settings) -> bool:
             if isinstance(error, LogRefused):
                 raise
             _log.warning("log_unavailable", error=str(error))
-            await asyncio.sleep(_AGAIN_SECONDS)
+            await pause(_AGAIN_SECONDS)
         else:
             await log.close()
             return True

@@ -62,9 +62,11 @@ class Deployed(Server):
         self.ca = secrets / "ca.pem"
 
     def run(self, script: str, *arguments: str, stdin: bytes = b"", **environment: object) -> subprocess.CompletedProcess[bytes]:
-        """Runs a script of deploy/."""
+        """Runs a script of deploy/, in a process group of its own, as a shell that somebody types in does."""
         env = {**os.environ, **{name: str(value) for name, value in environment.items()}}
-        return subprocess.run([ROOT / "deploy" / script, *arguments], input=stdin, capture_output=True, env=env, timeout=120, check=False)
+        return subprocess.run(
+            [ROOT / "deploy" / script, *arguments], input=stdin, capture_output=True, env=env, process_group=0, timeout=120, check=False
+        )
 
 
 class Kafka(Deployed):

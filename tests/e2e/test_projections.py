@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.engines import embedded
+from tests.engines import embedded, on_servers
 from tests.platforms import REALM_IDS
 from tests.processes import OWN, Service, service, tenantry
 
@@ -98,6 +98,14 @@ async def test_where_there_is_no_log_none_is_made_to_be_replayed(tmp_path: Path)
         assert (ran.code, "TENANTRY_DATA" in ran.err, "Traceback" in ran.err) == (1, True, False), ran.err
         assert f"no log at {elsewhere}" in ran.err
     assert not elsewhere.exists()
+
+
+async def test_where_there_is_no_log_on_a_kafka_none_is_made_either(tmp_path: Path, kafka: Any, opensearch: Any, openbao: Any) -> None:
+    settings = on_servers(tmp_path, kafka, opensearch, openbao)
+    ran = await tenantry("replay", "--dead-letters", "--dry-run", data=tmp_path / "data", **settings)
+    assert (ran.code, "TENANTRY_LOG_URL" in ran.err, "Traceback" in ran.err) == (1, True, False), ran.err
+    looked = await tenantry("doctor", "--json", data=tmp_path / "data", **settings)
+    assert "to be made by the first process" in looked.json[2]["detail"]
 
 
 @embedded

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import UnknownTopicOrPartitionError
 from pytest_socket import enable_socket
 
 from streams.errors import LogRefused, LogUnavailable
 from streams.event_log import CONTROL, DEAD_LETTERS, IDP_EVENTS, STREAMS, TENANT_LOG
 from streams.log_kafka import KafkaConnection, KafkaEventLog
 from streams.log_kafka.names import LAYOUT
+from streams.log_kafka.topics import Topics
 from tests.servers.fixtures import made
 from tests.servers.kafka import Kafka
 
@@ -174,6 +176,28 @@ async def test_a_log_of_record_that_has_gone_is_told_and_not_replaced(connection
     with pytest.raises(LogRefused, match=rf"{lost} was there once.*docs/losing\.md"):
         await opened(connection)
     assert f"{connection.prefix}.{lost}" not in await admin.list_topics(), "nothing was made in its place"
+
+
+async def test_a_broker_that_has_heard_of_nothing_yet_has_nothing_made_in_its_place(
+    connection: KafkaConnection, admin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await opened(connection)
+    await delete(admin, f"{connection.prefix}.{CONTROL}")
+    described, answers = Topics._described, 0
+
+    async def just_started(self: Topics, client: Any) -> dict[str, Any]:
+        nonlocal answers
+        answers += 1
+        found = await described(self, client)
+        if answers == 1:
+            return {name: {"topic": name, "error_code": UnknownTopicOrPartitionError.errno, "partitions": []} for name in found}
+        return found
+
+    monkeypatch.setattr(Topics, "_described", just_started)
+    with pytest.raises(LogRefused, match="control was there once"):
+        await opened(connection)
+    assert answers > 1
+    assert f"{connection.prefix}.{CONTROL}" not in await admin.list_topics()
 
 
 async def test_a_topic_that_is_no_log_of_record_is_made_again(connection: KafkaConnection, admin: Any) -> None:
