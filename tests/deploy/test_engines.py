@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,17 @@ def client(server: engines.Deployed, **more: Any) -> httpx.Client:
     return httpx.Client(
         base_url=f"https://127.0.0.1:{server.port}", verify=ssl.create_default_context(cafile=str(server.ca)), timeout=60, **more
     )
+
+
+@contextmanager
+def at_a_terminal() -> Iterator[None]:
+    """What is started hears the keys that end it: what runs in the background is told to ignore them, and with it all that it starts."""
+    before = {key: signal.signal(key, signal.SIG_DFL) for key in (signal.SIGINT, signal.SIGQUIT)}
+    try:
+        yield
+    finally:
+        for key, handler in before.items():
+            signal.signal(key, handler)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +135,8 @@ def test_openbao_runs_a_command_as_root_and_root_is_gone_behind_it(openbao: engi
         assert late.get("/v1/auth/token/lookup-self").status_code == 403, "it was revoked"
     without_end = "(while kill -0 $PPID; do kill -INT 0; kill -QUIT 0; sleep 0.01; done) > /dev/null 2>&1 & wait"  # keys held down
     for end, code in (("exit 7", 7), ("kill -TERM $PPID", 1), (without_end, 1)):
-        failed = openbao.run_own("as-root.sh", "sh", "-c", f"echo $BAO_TOKEN; {end}")
+        with at_a_terminal():
+            failed = openbao.run_own("as-root.sh", "sh", "-c", f"echo $BAO_TOKEN; {end}")
         assert failed.returncode == code
         with client(openbao, headers={"X-Vault-Token": failed.stdout.decode().strip()}) as late:
             assert late.get("/v1/auth/token/lookup-self").status_code == 403, "whatever became of the command"
